@@ -1,0 +1,90 @@
+"""Where images come from: a name of the catalogue, or a path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from explorer.config import ConfigError, RunConfig
+from explorer.records import Dataset
+
+OFFLINE = {
+    "digits": "1,797 real handwritten digits, 8x8 grey; comes with scikit-learn",
+    "planted": "2,000 drawn pictures, 32x32 colour, with rare styles and near-duplicates planted on purpose",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Catalogue names, those that need no download first."""
+    from explorer.data.torchvision_sets import TORCHVISION_SETS
+
+    return (*OFFLINE, *TORCHVISION_SETS)
+
+
+def is_path(dataset: str) -> bool:
+    return dataset not in names()
+
+
+def absolute(dataset: str) -> str:
+    """Catalogue names as they are; a path made absolute."""
+    return str(Path(dataset).expanduser().resolve()) if is_path(dataset) else dataset
+
+
+def fingerprint(config: RunConfig) -> str:
+    """Text that changes when the data behind a config does: a version, or file names and sizes. Decodes nothing.
+
+    Raises:
+        ConfigError or DataError: if there is nothing at the path.
+    """
+    if config.dataset == "planted":
+        from explorer.data.planted import PLANTED_VERSION
+
+        return f"planted {PLANTED_VERSION}"
+    if not is_path(config.dataset):
+        return config.dataset
+    from explorer.data.tables import path_fingerprint
+
+    return path_fingerprint(_existing(config.dataset))
+
+
+def load(config: RunConfig) -> Dataset:
+    """Load the images and labels a config names.
+
+    Raises:
+        ConfigError or DataError: naming the field, or the file, and what to do.
+    """
+    for column in ("label_column", "true_label_column"):
+        if getattr(config, column) and not is_path(config.dataset):
+            raise ConfigError(column, getattr(config, column), f"is for tables; {config.dataset} has one set of labels")
+    size = {"train_size": config.train_size, "seed": config.data_seed}
+    if config.dataset == "digits":
+        from explorer.data.digits import load_digits
+
+        return load_digits(**size, image_size=config.image_size)
+    if config.dataset == "planted":
+        from explorer.data.planted import load_planted
+
+        return load_planted(**size, image_size=config.image_size)
+    if not is_path(config.dataset):
+        from explorer.data.torchvision_sets import load_torchvision
+
+        return load_torchvision(config.dataset, **size, image_size=config.image_size)
+    from explorer.data.tables import load_path
+
+    return load_path(
+        _existing(config.dataset),
+        label_column=config.label_column,
+        true_label_column=config.true_label_column,
+        image_size=config.image_size,
+        **size,
+    )
+
+
+def _existing(dataset: str) -> Path:
+    path = Path(dataset).expanduser().resolve()
+    root = os.environ.get("EXPLORER_DATA_ROOT")
+    if root and not path.is_relative_to(Path(root).resolve()):
+        raise ConfigError("dataset", dataset, f"is not one of {', '.join(names())}, nor a path below the shared folder {root}")
+    if not path.exists():
+        raise ConfigError("dataset", dataset, f"is neither a path that exists nor one of {', '.join(names())}")
+    return path

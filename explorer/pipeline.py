@@ -1,0 +1,67 @@
+"""The whole story of a run: data -> labels -> train. Read this first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from explorer.config import RunConfig
+from explorer.data import catalogue
+from explorer.data.noise import make_labels
+from explorer.records import Dataset, Labels, Record
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What a run starts from: images and the labels to train on."""
+
+    dataset: Dataset
+    labels: Labels
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Load the images and make the labels. Same config, same data: same result."""
+    dataset = catalogue.load(config)
+    return Prepared(dataset, make_labels(config, dataset))
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """The config with everything that depends on this machine made explicit: the device, and the path made absolute."""
+    from explorer.training.devices import resolve_device
+
+    return replace(config.canonical(), dataset=catalogue.absolute(config.dataset), device=resolve_device(config.device))
+
+
+def identify(config: RunConfig) -> str:
+    """The run_id of a config on this machine's device and on the data as they are now."""
+    config = resolve(config)
+    return config.run_id(catalogue.fingerprint(config))
+
+
+def machine(config: RunConfig) -> dict[str, object]:
+    """What a run's numbers depend on besides its config: the device's name and the thread count (kept when it is continued)."""
+    from explorer.training.devices import device_name, thread_count
+
+    return {"device_name": device_name(config.device), "threads": thread_count()}
+
+
+def state_epoch(state: bytes) -> int:
+    """The epoch a checkpoint was taken after. Raises TrainingError if it cannot be read."""
+    from explorer.training.state import read_state
+
+    return int(read_state(state)["epoch"])
+
+
+def run(
+    config: RunConfig, state: bytes | None = None, prepared: Prepared | None = None, threads: int | None = None
+) -> Iterator[Record]:
+    """Train as ``config`` says and yield Progress, EpochRecord (0..epochs) and one FinalRecord.
+
+    Needs nothing but its config; ``state`` continues an earlier run, ``prepared`` saves loading the data twice and
+    ``threads`` repeats an earlier run's count. Stop by not asking for the next record. Truth never reaches the
+    training: it is handed the given labels only.
+    """
+    from explorer.training.loop import train
+
+    prepared = prepared or prepare(config)
+    yield from train(config, prepared.dataset, prepared.labels.given_label, state, threads)

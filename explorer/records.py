@@ -1,0 +1,234 @@
+"""The values handed from band to band: numpy and plain Python only, immutable.
+
+Axes: N training examples, M test examples, K classes, E recorded epochs (epoch 0, the untrained
+network, not counted), D embedding. Images are uint8 ``[.., H, W, C]`` with C = 1 or 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from explorer.config import RunConfig
+
+Array = np.ndarray
+
+
+def freeze(array: Array) -> Array:
+    """A read-only contiguous array; shares memory where it can."""
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+class DataError(ValueError):
+    """Data that cannot be used: what was found, where, and what to do about it."""
+
+
+class StoreError(RuntimeError):
+    """A stored run that cannot be read, or is in use: which, why, and what to do."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on (for example: the loss is not a number): why, and what to change."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlantedTruth:
+    """What a generator did to each training image.
+
+    kind: ``[N]`` of ``"typical"``, ``"atypical"``, ``"near_duplicate"``.
+    partner: int64 ``[N]`` source index of the image this one is a copy of, -1 for none.
+    transform: ``[N]`` how the copy differs (``"exact"``, ``"recompression"``, ...), ``""`` for none.
+    """
+
+    kind: Array
+    partner: Array
+    transform: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Images and the labels they came with, before any noise of ours.
+
+    given_label: int64 ``[N]`` label of the source's label column, perhaps wrong.
+    true_label: int64 ``[N]`` reference label, or None where nobody knows it.
+    source_index: int64 ``[N]`` row in the source data, also after subsetting or hold-out.
+    test_label: int64 ``[M]``; ``test_is_reference`` tells whether these are reference labels
+        ("clean test accuracy") or merely held-out given labels.
+    notices: sentences for the person (resized, skipped, held out).
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train_images: Array
+    given_label: Array
+    true_label: Array | None
+    source_index: Array
+    test_images: Array
+    test_label: Array
+    test_is_reference: bool
+    planted: PlantedTruth | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The labels a run trains on and what is known about them.
+
+    given_label: int64 ``[N]``. true_label: int64 ``[N]`` or None. is_mislabeled: bool ``[N]`` or None.
+    wrong_origin: ``[N]`` of ``""`` (not wrong, or unknown), ``"flipped"`` (by this run's noise),
+        ``"planted"`` (by the image generator), ``"recorded"`` (the source's own label columns differ).
+    asked_rate: the noise rate asked for. wrong_rate: realised share of wrong labels, None if unknown.
+    asked_transition, transition: ``[K, K]`` T[true, given], rows sum to 1 (identity row for a class
+        without examples); None where truth is unknown.
+    """
+
+    given_label: Array
+    true_label: Array | None
+    is_mislabeled: Array | None
+    wrong_origin: Array
+    asked_rate: float
+    wrong_rate: float | None
+    asked_transition: Array | None
+    transition: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Yielded after every batch of training, evaluation and probes. phase: train, evaluate, susceptibility, curvature."""
+
+    epoch: int
+    phase: str
+    done: int  # images done in this phase
+    total: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EpochRecord:
+    """What happened in one epoch; arrays are read-only copies, in evaluation mode, un-augmented.
+
+    loss: float16 ``[N]`` cross-entropy against the given label in nats, clipped to the finite range.
+    margin: float16 ``[N]`` logit of the given label minus the best other logit.
+    el2n: float16 ``[N]`` Euclidean norm of softmax minus one-hot given label.
+    predicted_label: uint16 ``[N]``. test_predicted_label: uint16 ``[M]``.
+    curvature: float32 ``[N]`` or None where not probed. embedding: float32 ``[N, D]`` or None.
+    susceptibility_drop: nats; loss on the randomly labelled batch before minus after one undone step of
+        the training optimizer; susceptibility_drop_fixed_lr the same for plain SGD at a fixed rate. NaN at epoch 0
+        and where the probe is off.
+    state: opaque bytes from which ``run(config, state)`` continues, or None.
+    """
+
+    epoch: int
+    step: int  # optimizer steps so far
+    loss: Array
+    margin: Array
+    el2n: Array
+    predicted_label: Array
+    test_predicted_label: Array
+    train_loss: float
+    test_loss: float
+    learning_rate: float
+    susceptibility_drop: float
+    susceptibility_drop_fixed_lr: float
+    train_seconds: float  # of this epoch, by phase
+    eval_seconds: float
+    probe_seconds: float
+    curvature: Array | None = None
+    embedding: Array | None = None
+    state: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRecord:
+    """Exactly one, last: the run is complete."""
+
+    epoch: int
+    step: int
+    parameters: int  # of the network
+    peak_memory_mb: float  # of the process (CPU) or the device (CUDA)
+
+
+Record = Progress | EpochRecord | FinalRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing worth telling a person: a short title, a sentence, and the images it is about.
+
+    examples: positions in the training set, most telling first. severity: 0 to 1, sorts findings.
+    """
+
+    kind: str
+    title: str
+    text: str
+    examples: tuple[int, ...]
+    severity: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """Per-image facts of epochs 1..E, stacked, oldest first (see EpochRecord).
+
+    epochs: int ``[E]``. loss, margin, el2n: float16 ``[E, N]``. predicted_label: uint16 ``[E, N]``.
+    curvature: float32 ``[P, N]`` of the probed epochs, named in curvature_epochs int ``[P]``.
+    """
+
+    epochs: Array
+    loss: Array
+    margin: Array
+    el2n: Array
+    predicted_label: Array
+    curvature: Array
+    curvature_epochs: Array
+
+    @staticmethod
+    def empty(num_examples: int) -> Facts:
+        """No epochs yet."""
+        none = np.zeros((0, num_examples))
+        f16, u16, f32 = none.astype(np.float16), none.astype(np.uint16), none.astype(np.float32)
+        epochs = np.zeros(0, dtype=np.int64)
+        return Facts(epochs, f16, f16, f16, u16, f32, epochs)
+
+
+STATUSES = ("queued", "running", "paused", "stopped", "finished", "failed", "interrupted", "damaged")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One stored run as far as it has come; arrays are read-only and row n is training image n.
+
+    source_index: int64 ``[N]`` row in the source data. epochs: column name to float64 ``[E + 1]``, epoch 0 first
+    (the columns of ``epochs.csv``). embedding, embedding_peak: float32 ``[N, D]`` of the last recorded epoch and of the
+    epoch of peak mean curvature, or None. about: the rest of ``config.json`` (versions, device, threads, data, noise).
+    """
+
+    run_id: str
+    config: RunConfig
+    status: str
+    cause: str
+    class_names: tuple[str, ...]
+    source_index: Array
+    labels: Labels
+    planted: PlantedTruth | None
+    epochs: Mapping[str, Array]
+    facts: Facts
+    embedding: Array | None
+    embedding_peak: Array | None
+    about: Mapping[str, Any]
+
+    @property
+    def last_epoch(self) -> int:
+        """The last recorded epoch; -1 before the first record."""
+        return int(self.epochs["epoch"][-1]) if len(self.epochs["epoch"]) else -1
+
+    @property
+    def test_is_reference(self) -> bool:
+        return bool(self.about["data"]["test_is_reference"])

@@ -1,0 +1,124 @@
+"""Train one run into the store: what the command line, the worker thread and the tests all iterate."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from explorer import __version__, pipeline
+from explorer.analysis.neighbors import NearDuplicates, near_duplicates
+from explorer.analysis.scores import compute_scores
+from explorer.config import RunConfig
+from explorer.data.catalogue import fingerprint
+from explorer.pipeline import Prepared
+from explorer.records import Dataset, EpochRecord, FinalRecord, Labels, Record, Run
+from explorer.runs.files import RunFolder
+from explorer.runs.store import RunStore
+
+PACKAGES = ("torch", "torchvision", "numpy", "faiss-cpu", "scikit-learn", "pyarrow", "pillow")
+
+
+def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Iterator[Record]:
+    """Train ``config`` into its folder, continuing from its checkpoint if there is one, and pass every record on.
+
+    Not asking for the next record (closing the generator) stops the run: finished epochs are kept, and the same call
+    continues it. Status and cause of a failure are in the store before this returns or raises.
+
+    Args:
+        again: train anew from the start instead of continuing.
+
+    Raises:
+        ConfigError, DataError: before anything is written. TrainingError, StoreError, OSError: records so far are kept.
+    """
+    config = pipeline.resolve(config)
+    run_id = config.run_id(fingerprint(config))
+    prepared = pipeline.prepare(config)
+    folder = store.folder(run_id)
+    with folder.lock():
+        try:
+            store.set_status(run_id, "running", config=config)
+            yield from _train(folder, config, prepared, again)
+        except (GeneratorExit, KeyboardInterrupt):
+            store.set_status(run_id, "stopped")
+            raise
+        except Exception as error:
+            store.set_status(run_id, "failed", cause_of(error))
+            raise
+        store.set_status(run_id, "finished")
+
+
+def cause_of(error: Exception) -> str:
+    """A failure in one sentence for the page; unforeseen ones keep the name of their kind."""
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        return f"a file could not be written or read ({error.strerror or error}); free disk space, then continue the run"
+    if type(error).__module__.startswith("explorer."):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool) -> Iterator[Record]:
+    state = None if again else folder.state()
+    if state is None:
+        folder.begin(config, _about(config, prepared.dataset, prepared.labels), prepared.dataset, prepared.labels)
+    else:
+        folder.rewind(pipeline.state_epoch(state))
+    threads = int(folder.about()["threads"])
+    for record in pipeline.run(config, state, prepared, threads):
+        if isinstance(record, EpochRecord):
+            folder.append(record, prepared.labels, prepared.dataset.test_label)
+        elif isinstance(record, FinalRecord):
+            run = folder.read("running")
+            folder.finish(scores_of(run), duplicates_of(run, prepared.dataset))
+        yield record
+
+
+def scores_of(run: Run) -> dict[str, Any]:
+    """Every score of a run; neighbours are looked up in the embedding of peak mean curvature where there is one."""
+    return compute_scores(run.facts, run.labels.given_label, pair_embedding(run))
+
+
+def pair_embedding(run: Run) -> Any:
+    """float32 ``[N, D]`` or None: of the epoch of peak mean curvature, else the last.
+
+    A network that memorizes two labels for one image pulls the two apart by the end.
+    """
+    return run.embedding_peak if run.embedding_peak is not None else run.embedding
+
+
+def duplicates_of(run: Run, dataset: Dataset) -> NearDuplicates | None:
+    embedding = pair_embedding(run)
+    return None if embedding is None else near_duplicates(embedding, run.labels.given_label, dataset.train_images)
+
+
+def _about(config: RunConfig, dataset: Dataset, labels: Labels) -> dict[str, Any]:
+    """What stands beside every figure of a run: versions, device, threads, data and realised noise."""
+    versions = {"explorer": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "versions": versions,
+        "device": config.device,
+        **pipeline.machine(config),
+        "started_at": time.time(),
+        "data": {
+            "name": dataset.name,
+            "fingerprint": fingerprint(config),
+            "class_names": list(dataset.class_names),
+            "train_images": list(dataset.train_images.shape),
+            "test_images": list(dataset.test_images.shape),
+            "test_is_reference": dataset.test_is_reference,
+            "notices": list(dataset.notices),
+        },
+        "noise": {
+            "asked_rate": labels.asked_rate,
+            "wrong_rate": labels.wrong_rate,
+            "asked_transition": labels.asked_transition,
+            "transition": labels.transition,
+        },
+    }

@@ -1,0 +1,316 @@
+"""The folder of one run: what is in it, in which order it is written, and how it is read back.
+
+Per epoch: facts, then scalars, then checkpoint, each under a temporary name and then renamed, so that a kill at any
+moment leaves a folder that opens. Files are the truth of a run; everything else can be rebuilt from them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from explorer.analysis.metrics import COLUMNS, epoch_row
+from explorer.analysis.neighbors import NearDuplicates
+from explorer.config import ConfigError, RunConfig
+from explorer.records import Array, Dataset, EpochRecord, Facts, Labels, PlantedTruth, Run, StoreError, freeze
+
+FACTS = ("loss", "margin", "el2n", "predicted_label")
+
+
+def write(path: Path, fill: Callable[[Any], object]) -> None:
+    """Write a file whole or not at all: fill a temporary neighbour, flush it to disk, rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's files. Only whoever holds ``lock`` writes."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def begin(self, config: RunConfig, about: Mapping[str, Any], dataset: Dataset, labels: Labels) -> None:
+        """Start from nothing: drop what an earlier training left, then write the config and what is known of every image."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.rewind(-1)
+        examples = {
+            "index": dataset.source_index,
+            "given_label": labels.given_label,
+            "true_label": labels.true_label,
+            "wrong_origin": labels.wrong_origin,
+            "planted_kind": dataset.planted.kind if dataset.planted else None,
+            "planted_partner": dataset.planted.partner if dataset.planted else None,
+            "planted_transform": dataset.planted.transform if dataset.planted else None,
+        }
+        self._write_table("examples.parquet", examples, len(labels.given_label))
+        text = json.dumps({"run_id": self.run_id, "config": config.to_dict(), **about}, indent=1, default=_plain)
+        write(self.path / "config.json", lambda file: file.write(text.encode()))
+
+    def append(self, record: EpochRecord, labels: Labels, test_label: Array) -> dict[str, float]:
+        """Keep one epoch; returns its row of ``epochs.csv``."""
+        earlier = [row for row in self.rows() if row["epoch"] < record.epoch]
+        row = epoch_row(record, labels, test_label, earlier)
+        arrays = {name: getattr(record, name) for name in (*FACTS, "test_predicted_label")}
+        if record.curvature is not None:
+            arrays["curvature"] = record.curvature
+        self._facts.mkdir(exist_ok=True)
+        write(self._facts / f"epoch_{record.epoch:05d}.npz", lambda file: np.savez(file, allow_pickle=False, **arrays))
+        if record.embedding is not None:
+            self._keep_embedding(record, row, earlier)
+        self._write_rows([*earlier, row])
+        if record.state is not None:
+            state = record.state
+            write(self.path / "checkpoint.pt", lambda file: file.write(state))
+        return row
+
+    def _keep_embedding(self, record: EpochRecord, row: dict[str, float], earlier: list[dict[str, float]]) -> None:
+        embedding = record.embedding
+        write(self.path / "embeddings.npy", lambda file: np.save(file, embedding, allow_pickle=False))
+        probed = [r["mean_curvature"] for r in earlier if np.isfinite(r["mean_curvature"])]
+        if np.isfinite(row["mean_curvature"]) and all(row["mean_curvature"] > value for value in probed):
+            write(self.path / "embeddings_peak.npy", lambda file: np.save(file, embedding, allow_pickle=False))
+
+    def finish(self, scores: Mapping[str, Array], duplicates: NearDuplicates | None) -> None:
+        """Add the scores to ``examples.parquet`` and write the flagged pairs."""
+        run = self.read("finished")
+        table = pq.read_table(self.path / "examples.parquet")
+        known = {name: table[name] for name in table.column_names if name not in scores and name != "predicted_label"}
+        predicted = run.facts.predicted_label[-1].astype(np.int64) if len(run.facts.epochs) else None
+        self._write_table("examples.parquet", {**known, "predicted_label": predicted, **scores}, table.num_rows)
+        if duplicates is not None:
+            index = run.source_index
+            pairs = {
+                "a": index[duplicates.a],
+                "b": index[duplicates.b],
+                "similarity": duplicates.similarity,
+                "conflicting": duplicates.conflicting,
+                "group": np.where(duplicates.group >= 0, index[duplicates.group], -1),
+                "exact": duplicates.exact,
+            }
+            self._write_table("near_duplicates.parquet", pairs, len(duplicates.a))
+
+    def rewind(self, epoch: int) -> None:
+        """Drop every record newer than ``epoch`` (the checkpoint's); -1 drops them all, and the checkpoint."""
+        self._write_rows([row for row in self.rows() if row["epoch"] <= epoch])
+        for file in self._facts.glob("epoch_*.npz"):
+            if int(file.stem.removeprefix("epoch_")) > epoch:
+                file.unlink()
+        if epoch < 0:
+            for name in ("checkpoint.pt", "embeddings.npy", "embeddings_peak.npy", "near_duplicates.parquet"):
+                (self.path / name).unlink(missing_ok=True)
+
+    def _write_rows(self, rows: list[dict[str, float]]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: "" if row[name] != row[name] else repr(row[name]) for name in COLUMNS} for row in rows)
+        write(self.path / "epochs.csv", lambda file: file.write(text.getvalue().encode()))
+
+    def _write_table(self, name: str, columns: Mapping[str, Any], length: int) -> None:
+        arrays = {key: pa.nulls(length) if value is None else pa.array(value) if isinstance(value, np.ndarray) else value
+                  for key, value in columns.items()}  # fmt: skip
+        write(self.path / name, lambda file: pq.write_table(pa.table(arrays), file))
+
+    # -- reading -------------------------------------------------------------------------------
+
+    @property
+    def _facts(self) -> Path:
+        return self.path / "facts"
+
+    def about(self) -> dict[str, Any]:
+        """All of ``config.json``. Raises StoreError if it is missing or damaged."""
+        with self._readable("config.json"):
+            return dict(json.loads((self.path / "config.json").read_text()))
+
+    def config(self) -> RunConfig:
+        with self._readable("config.json"):
+            return RunConfig.from_dict(self.about()["config"])
+
+    def rows(self) -> list[dict[str, float]]:
+        """The rows of ``epochs.csv``, oldest first; empty where there is none yet."""
+        path = self.path / "epochs.csv"
+        if not path.exists():
+            return []
+        with self._readable("epochs.csv"):
+            lines = csv.DictReader(io.StringIO(path.read_text()))
+            return [{name: _number(name, line[name]) for name in COLUMNS} for line in lines]
+
+    def state(self) -> bytes | None:
+        path = self.path / "checkpoint.pt"
+        return path.read_bytes() if path.exists() else None
+
+    def read(self, status: str, cause: str = "", earlier: Run | None = None) -> Run:
+        """The run as far as it has come; ``earlier``, an older reading of it, saves reading its epochs again.
+
+        Raises:
+            StoreError: naming the file that is missing or damaged.
+        """
+        about, config, rows = self.about(), self.config(), self.rows()
+        with self._readable("examples.parquet"):
+            table = pq.read_table(self.path / "examples.parquet")
+            labels, planted = _labels(table, about), _planted(table)
+            source_index = freeze(table["index"].to_numpy())
+        columns = {name: freeze(np.array([row[name] for row in rows], dtype=np.float64)) for name in COLUMNS}
+        done = [int(row["epoch"]) for row in rows if row["epoch"] > 0]
+        before = earlier.facts if earlier is not None else Facts.empty(len(labels.given_label))
+        if list(before.epochs) != done[: len(before.epochs)]:
+            before = Facts.empty(len(labels.given_label))
+        return Run(
+            run_id=self.run_id, config=config, status=status, cause=cause, class_names=tuple(about["data"]["class_names"]),
+            source_index=source_index, labels=labels, planted=planted, epochs=columns,
+            facts=self._read_facts(before, done), embedding=self._read_array("embeddings.npy"),
+            embedding_peak=self._read_array("embeddings_peak.npy"), about=about,
+        )  # fmt: skip
+
+    def _read_facts(self, before: Facts, done: list[int]) -> Facts:
+        fresh = done[len(before.epochs) :]
+        if not fresh:
+            return before
+        arrays = []
+        for epoch in fresh:
+            name = f"facts/epoch_{epoch:05d}.npz"
+            with self._readable(name), np.load(self.path / name, allow_pickle=False) as file:
+                arrays.append({key: file[key] for key in file.files if key != "test_predicted_label"})
+        stacked = {name: freeze(np.concatenate([getattr(before, name), [a[name] for a in arrays]])) for name in FACTS}
+        probed = [(epoch, a["curvature"]) for epoch, a in zip(fresh, arrays, strict=True) if "curvature" in a]
+        if not probed:
+            return Facts(np.array(done), **stacked, curvature=before.curvature, curvature_epochs=before.curvature_epochs)
+        return Facts(
+            np.array(done), **stacked,
+            curvature=freeze(np.concatenate([before.curvature, [c for _, c in probed]])),
+            curvature_epochs=np.concatenate([before.curvature_epochs, [epoch for epoch, _ in probed]]).astype(np.int64),
+        )  # fmt: skip
+
+    def _read_array(self, name: str) -> Array | None:
+        if not (self.path / name).exists():
+            return None
+        with self._readable(name):
+            return np.asarray(np.load(self.path / name, mmap_mode="r", allow_pickle=False))
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException, ConfigError) as error:
+            what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({type(error).__name__}: {error})"
+            raise StoreError(f"run {self.run_id}: {name} {what}; run it again, or delete the folder {self.path}") from error
+
+    # -- one writer at a time ------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run while training it. Raises StoreError if somebody else does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / "lock", "a+b") as file:
+            for attempt in range(20):  # a reader that looks whether we run holds it for an instant
+                if _try_lock(file):
+                    break
+                time.sleep(0.05)
+            else:
+                raise StoreError(f"run {self.run_id} is being trained by another process; wait for it or stop it there")
+            try:
+                yield
+            finally:
+                _unlock(file)
+
+    def is_locked(self) -> bool:
+        """Whether somebody trains this run now."""
+        try:
+            with open(self.path / "lock", "r+b") as file:
+                if not _try_lock(file):
+                    return True
+                _unlock(file)
+        except FileNotFoundError:
+            pass
+        return False
+
+
+def _number(name: str, text: str) -> float:
+    value = float("nan") if text == "" else float(text)
+    return int(value) if name in ("epoch", "step") else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} does not belong in config.json")
+
+
+def _labels(table: pa.Table, about: Mapping[str, Any]) -> Labels:
+    given = freeze(table["given_label"].to_numpy())
+    known = table["true_label"].null_count < len(given)
+    true = freeze(table["true_label"].to_numpy()) if known else None
+    noise = about["noise"]
+    return Labels(
+        given_label=given,
+        true_label=true,
+        is_mislabeled=freeze(given != true) if true is not None else None,
+        wrong_origin=freeze(np.array(table["wrong_origin"].to_pylist(), dtype=str)),
+        asked_rate=noise["asked_rate"],
+        wrong_rate=noise["wrong_rate"],
+        asked_transition=None if noise["asked_transition"] is None else freeze(np.array(noise["asked_transition"])),
+        transition=None if noise["transition"] is None else freeze(np.array(noise["transition"])),
+    )
+
+
+def _planted(table: pa.Table) -> PlantedTruth | None:
+    if table["planted_kind"].null_count:
+        return None
+    kind, transform = (freeze(np.array(table[name].to_pylist(), dtype=str)) for name in ("planted_kind", "planted_transform"))
+    return PlantedTruth(kind, freeze(table["planted_partner"].to_numpy()), transform)
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _try_lock(file: io.BufferedRandom) -> bool:
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(file: io.BufferedRandom) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(file: io.BufferedRandom) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(file: io.BufferedRandom) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)

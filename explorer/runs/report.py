@@ -1,0 +1,98 @@
+"""What stored runs found, as plain values: the command line prints them, the page shows the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from explorer.analysis.detection import detect
+from explorer.analysis.regions import comparable, regions
+from explorer.analysis.scores import SCORES, suspicion
+from explorer.records import Run
+from explorer.runs.execution import scores_of
+from explorer.runs.store import RunStore
+
+
+def report(store: RunStore, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """One entry per run: run_id, config, status, epochs, scores against truth, region among comparable finished runs.
+
+    Unknown numbers are None. Raises StoreError for an id that is not there.
+    """
+    return [_report_one(store, store.open(run_id)) for run_id in run_ids]
+
+
+def _report_one(store: RunStore, run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "config": run.config.to_dict(),
+        "status": run.status,
+        "cause": run.cause,
+        "device": run.about["device_name"],
+        "threads": run.about["threads"],
+        "wrong_rate": run.labels.wrong_rate,
+        "epochs": [
+            {name: _known(column[i]) for name, column in run.epochs.items()} for i in range(len(run.epochs["epoch"]))
+        ],
+        "scores": quality(run),
+        "region": region_of(store, run),
+    }
+
+
+def quality(run: Run) -> dict[str, dict[str, Any]]:
+    """Detection quality of every score for finding wrong labels; empty where truth is unknown. Intervals on finished runs."""
+    wrong = run.labels.is_mislabeled
+    if wrong is None or not len(run.facts.epochs):
+        return {}
+    judged = {
+        name: detect(suspicion(name, values), wrong, intervals=run.status == "finished") for name, values in scores_of(run).items()
+    }
+    return {name: {key: _known(value) for key, value in found._asdict().items()} for name, found in judged.items()}
+
+
+def region_of(store: RunStore, run: Run) -> int | None:
+    """Region (1 to 4) of a finished run among the finished runs comparable to it; None for fewer than 4 of them."""
+    if run.status != "finished":
+        return None
+    others = [
+        s for s in store.runs()
+        if s.status == "finished" and s.config is not None and comparable(s.config, run.config)
+        and not math.isnan(s.last.get("susceptibility", math.nan))
+    ]  # fmt: skip
+    found = regions([s.last["susceptibility"] for s in others], [s.last["train_accuracy"] for s in others])
+    where = [s.run_id for s in others]
+    return found.region[where.index(run.run_id)] if found and run.run_id in where else None
+
+
+def describe(one: dict[str, Any]) -> str:
+    """A report entry for a terminal."""
+    config = one["config"]
+    lines = [
+        f"{one['run_id']}  {config['dataset']}  {config['noise']} {config['noise_rate']:g}  {config['model']}  "
+        f"{config['loss']}  seed {config['seed']}  {one['status']}  {one['device']}, {one['threads']} threads"
+    ]
+    if one["cause"]:
+        lines.append(f"  {one['cause']}")
+    if one["epochs"]:
+        last = one["epochs"][-1]
+        shown = ("train_accuracy", "test_accuracy", "memorized", "recovered", "susceptibility")
+        lines.append(f"  epoch {last['epoch']:.0f}: " + ", ".join(f"{name} {_text(last[name])}" for name in shown))
+    if one["scores"]:
+        lines.append(f"  {'finding wrong labels':24}{'AUROC':>7}{'95 % interval':>18}{'AP':>8}{'precision@k':>13}")
+    for name, found in one["scores"].items():
+        interval = f"{_text(found['auroc_low'])} to {_text(found['auroc_high'])}" if found["auroc_low"] is not None else "-"
+        lines.append(
+            f"  {SCORES[name].title:24}{_text(found['auroc']):>7}{interval:>18}{_text(found['average_precision']):>8}"
+            f"{_text(found['precision_at_k']):>9} @{found['k']:.0f}"
+        )
+    if not one["scores"] and one["epochs"]:
+        lines.append("  no scores are judged: it is not known which labels are wrong")
+    return "\n".join(lines)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
