@@ -7,6 +7,7 @@ README table are all read from there.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -73,8 +74,9 @@ class Option:
 
     def check(self, value: Any) -> Any:
         """Return the value in the field's type, or raise ConfigError naming field, value and what is accepted."""
-        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        if self.kind is float and type(value) is int:
+            with contextlib.suppress(OverflowError):
+                value = float(value)
         if type(value) is not self.kind:
             raise ConfigError(self.name, value, f"is not {self.accepts}")
         if self.choices and value not in self.choices:
@@ -84,7 +86,7 @@ class Option:
         return value
 
     def _in_range(self, value: float) -> bool:
-        if not math.isfinite(value):
+        if self.kind is float and not math.isfinite(value):
             return False
         if self.low is not None and (value < self.low or (self.above and value == self.low)):
             return False
@@ -99,32 +101,60 @@ def _option(default: Any, help: str, **accepts: Any) -> Any:
 class RunConfig:
     """Everything that decides the numbers of a run. Same config, same machine kind: same numbers, bit for bit."""
 
-    dataset: str = _option("digits", "Catalogue name, or the PATH of a Parquet folder or file, an ImageFolder tree or a CSV manifest.")
-    label_column: str = _option("", "Column of a table that holds the labels to train on; empty: the table's only label column, or `label`.")
-    true_label_column: str = _option("", "Column of a table that holds the true labels, never shown to the network; empty: unknown.")
+    dataset: str = _option(
+        "digits", "Catalogue name, or the PATH of a Parquet folder or file, an ImageFolder tree or a CSV manifest."
+    )
+    label_column: str = _option(
+        "", "Column of a table that holds the labels to train on; empty: the table's only label column, or label."
+    )
+    true_label_column: str = _option(
+        "", "Column of a table that holds the true labels, never shown to the network; empty: unknown."
+    )
     image_size: int = _option(0, "Side of the square images in pixels; 0: the set's own size, 32 where sizes differ.", low=0, high=512)
     train_size: int = _option(0, "Number of training images, a stratified subset; 0: all.", low=0)
     noise: str = _option("symmetric", "How labels are made wrong on purpose.", choices=NOISES)
-    noise_rate: float = _option(0.2, "Parameter of the noise kind; for symmetric and asymmetric noise the share of labels flipped among those that can be.", low=0.0, high=1.0)
+    noise_rate: float = _option(
+        0.2, "Parameter of the noise kind: the share of labels flipped (redrawn, for symmetric_inclusive) among those that can be.",
+        low=0.0, high=1.0,
+    )
     data_seed: int = _option(0, "Decides split, subset, planted images and which labels are flipped.", low=0)
     model: str = _option("cnn", "Network architecture.", choices=MODELS)
-    width: int = _option(32, "Channels of the first block (cnn, resnet18); a mlp has 8 times as many hidden units.", low=1, high=512)
+    width: int = _option(
+        32, "Channels of the first block (cnn, resnet18); a mlp has 8 times as many hidden units.", low=1, high=512
+    )
     loss: str = _option("ce", "Training loss: cross-entropy, or early-learning regularization.", choices=LOSSES)
     elr_beta: float = _option(0.7, "Momentum of the ELR target memory.", low=0.0, high=1.0)
     elr_lambda: float = _option(3.0, "Weight of the ELR term.", low=0.0)
     epochs: int = _option(30, "Passes over the training set.", low=1, high=10_000)
-    batch_size: int = _option(64, "Images per training step; the susceptibility probe uses the same number.", low=2, high=65_536)
-    lr: float = _option(0.05, "Learning rate of SGD at the start.", low=0.0, above=True)
+    batch_size: int = _option(
+        32, "Images per training step; the susceptibility probe uses the same number.", low=2, high=65_536
+    )
+    lr: float = _option(0.03, "Learning rate of SGD at the start.", low=0.0, above=True)
     momentum: float = _option(0.9, "Momentum of SGD.", low=0.0, high=0.9999)
     weight_decay: float = _option(0.0, "Weight decay of SGD.", low=0.0)
-    schedule: str = _option("constant", "Learning rate over the epochs: constant, cosine to zero, or a tenth at 60 % and again at 80 %.", choices=SCHEDULES)
-    augment: str = _option("none", "Random change of each training image: none, a crop (padding 1/8 of the side), a crop and a mirror image.", choices=AUGMENTS)
+    schedule: str = _option(
+        "cosine", "Learning rate over the epochs: constant, cosine to zero, or a tenth at 60 % and again at 80 %.",
+        choices=SCHEDULES,
+    )
+    augment: str = _option(
+        "none", "Random change of each training image: none, a crop (padding 1/8 of the side), or a crop and a mirror image.",
+        choices=AUGMENTS,
+    )
     seed: int = _option(0, "Decides initial weights, order, augmentation and probes; never an image or a label.", low=0)
-    susceptibility_lr: float = _option(0.05, "Learning rate of the fixed-rate susceptibility probe; 0 switches both probes off.", low=0.0)
+    susceptibility_lr: float = _option(
+        0.05, "Learning rate of the fixed-rate susceptibility probe; 0 switches both probes off.", low=0.0
+    )
     curvature_every: int = _option(1, "Probe the input-loss curvature every so many epochs; 0 switches it off.", low=0)
-    curvature_directions: int = _option(2, "Random directions per image and probe (the paper uses 10).", low=1, high=1_000)
-    curvature_radius: float = _option(1e-3, "Step h of the curvature probe in normalised input units (a neighbourhood, not a numerical epsilon).", low=0.0, above=True, high=10.0)
-    embedding_every: int = _option(1, "Record the penultimate layer every so many epochs; 0 switches it off, and near-duplicates with it.", low=0)
+    curvature_directions: int = _option(
+        2, "Random directions per image and curvature probe (the paper uses 10).", low=1, high=1_000
+    )
+    curvature_radius: float = _option(
+        1e-3, "Step h of the curvature probe in normalised input units; a neighbourhood, not a numerical epsilon.",
+        low=0.0, above=True, high=10.0,
+    )
+    embedding_every: int = _option(
+        1, "Record the penultimate layer every so many epochs; 0 switches it off, and near-duplicates with it.", low=0
+    )
     device: str = _option("auto", "Where to train; auto takes a GPU when there is one.", choices=DEVICES)
 
     def __post_init__(self) -> None:

@@ -45,6 +45,13 @@ def machine(config: RunConfig) -> dict[str, object]:
     return {"device_name": device_name(config.device), "threads": thread_count()}
 
 
+def forward_cost(config: RunConfig, *, channels: int, size: int, num_classes: int) -> tuple[float, int]:
+    """(floating-point operations of one forward pass of one image, parameters) of the config's network."""
+    from explorer.training.cost import forward_cost
+
+    return forward_cost(config.model, channels=channels, size=size, num_classes=num_classes, width=config.width)
+
+
 def state_epoch(state: bytes) -> int:
     """The epoch a checkpoint was taken after. Raises TrainingError if it cannot be read."""
     from explorer.training.state import read_state

@@ -32,8 +32,8 @@ SCORES: dict[str, ScoreInfo] = {
         "How fast the loss gradient turns when the image changes a little, averaged over the probed epochs. The network bends its "
         "decision sharply around images it makes an exception for: good at conflicting copies and atypical images.",
         "Garg, Ravikumar, Roy 2024, arXiv:2307.05831",
-        "Summed loss (the authors' mean divides by the batch size), divided by the radius; the default uses 2 directions and a "
-        "radius of 0.01, the paper 10 and 0.001.",
+        "Summed loss (the authors' mean divides by the batch size), divided by the radius; the default uses 2 random "
+        "directions, the paper 10.",
         "(directions + 1) forward and backward passes per probed epoch",
     ),
     "cumulative_loss": ScoreInfo(
@@ -151,3 +151,22 @@ def learning_epoch(fitted: Array) -> Array:
     E = len(fitted)
     last_miss = np.where((~fitted).any(axis=0), E - np.argmax(~fitted[::-1], axis=0), 0)
     return (last_miss + 1).astype(np.float64)
+
+
+def facts_until(facts: Facts, epoch: int) -> Facts:
+    """The facts of epochs 1..epoch only: how things looked then."""
+    keep, probed = facts.epochs <= epoch, facts.curvature_epochs <= epoch
+    if keep.all() and probed.all():
+        return facts
+    return Facts(
+        facts.epochs[keep], facts.loss[keep], facts.margin[keep], facts.el2n[keep], facts.predicted_label[keep],
+        facts.curvature[probed], facts.curvature_epochs[probed],
+    )  # fmt: skip
+
+
+def percentile(name: str, values: Array) -> Array:
+    """float64 ``[N]`` in [0, 1]: share of the other images that are less suspicious, ties counting half; 1 is the most suspicious."""
+    ascending = np.sort(np.nan_to_num(suspicion(name, values), nan=-np.inf))
+    own = np.nan_to_num(suspicion(name, values), nan=-np.inf)
+    below, upto = np.searchsorted(ascending, own, "left"), np.searchsorted(ascending, own, "right")
+    return (below + upto - 1) / 2 / max(1, len(own) - 1)

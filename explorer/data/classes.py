@@ -13,23 +13,27 @@ MAX_CLASSES = 65_535  # predictions are recorded as uint16
 NAMED = 5
 
 
-def encode(columns: Sequence[Column]) -> tuple[tuple[str, ...], list[Array]]:
+def encode(columns: Sequence[Column], place: str) -> tuple[tuple[str, ...], list[Array]]:
     """One list of class names for all columns, and each column as int64 ``[N]`` positions in it.
 
     Names given by the data keep their order; plain numbers are sorted as numbers and named by themselves; texts are sorted.
 
     Args:
         columns: the labels to train on first; then the true ones, the test labels.
+        place: name of the data, for errors that concern no single row.
 
     Raises:
         DataError: for a row without a label, a label outside the class names, one class only, or a column that is no label.
     """
+    if not len(columns[0].values):
+        raise DataError(f"{place} has columns but no rows: there is nothing to train on")
     for column in columns:
         _require_complete(column)
     known = tuple(dict.fromkeys(name for column in columns for name in column.class_names))
     names = known or _found_names(columns)
     encoded = [_codes(column, names, bool(known)) for column in columns]
-    _require_classes(columns[0], encoded[0], names, bool(known))
+    if trouble := _no_classes(columns[0].name, encoded[0], names, bool(known)):
+        raise DataError(f"{place}: {trouble}")
     return names, encoded
 
 
@@ -59,18 +63,18 @@ def _codes(column: Column, names: tuple[str, ...], known: bool) -> Array:
 
 def _require_complete(column: Column) -> None:
     rows = np.flatnonzero(column.missing)
-    if not len(column.values):
-        raise DataError(f"there are no rows at all in column {column.name}: nothing to train on")
     if not len(rows):
         return
     others = ", ".join(column.where(int(row)) for row in rows[1:NAMED])
-    more = f", and so have {len(rows) - 1:,} others ({others}{', ...' if len(rows) > NAMED else ''})" if len(rows) > 1 else ""
-    raise DataError(f"{column.where(int(rows[0]))} has no label in column {column.name}{more}: fill it in or remove it (rows count from 0)")
+    more = f"; {len(rows):,} rows in all, also {others}{', ...' if len(rows) > NAMED else ''}" if len(rows) > 1 else ""
+    raise DataError(f"{column.where(int(rows[0]))} has no label in column {column.name}{more} (rows count from 0): fill in or remove them")
 
 
-def _require_classes(column: Column, codes: Array, names: tuple[str, ...], known: bool) -> None:
+def _no_classes(column: str, codes: Array, names: tuple[str, ...], known: bool) -> str:
+    """What is wrong with the labels as classes to tell apart, "" if nothing."""
     used = np.unique(codes)
     if len(used) < 2:
-        raise DataError(f"all {len(codes):,} images have the same label, {names[used[0]]}: a classifier needs at least two classes")
+        return f"all {len(codes):,} images have the same label, {names[used[0]]}; a classifier needs at least two classes"
     if len(names) > MAX_CLASSES or (not known and len(codes) > 20 and len(used) > len(codes) // 2):
-        raise DataError(f"column {column.name} has {len(used):,} different values for {len(codes):,} images: choose one that holds classes")
+        return f"column {column} has {len(used):,} different values for {len(codes):,} images; choose one that holds classes"
+    return ""

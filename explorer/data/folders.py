@@ -115,7 +115,7 @@ def _check_paths(file: Path, paths: Sequence[str]) -> None:
     for i, path in enumerate(paths):
         where = f"row {i} of {file.name}"
         if not path:
-            raise DataError(f"{where} has no path")
+            raise DataError(f"{where} has no path: fill it in or remove the row")
         if not _inside(folder, path, resolved):
             raise DataError(f"{where} points outside the folder of the CSV: {path[:120]!r}; paths are relative to it and stay below it")
 

@@ -24,6 +24,7 @@ from explorer.records import Array, DataError, freeze
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = frozenset(".png .jpg .jpeg .jpe .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())
 MAX_PIXELS = 50_000_000  # checked in the header: a file of a few kB can claim gigabytes
+TOO_LARGE = f"more than {MAX_PIXELS // 10**6} megapixels"
 LARGEST_OWN_SIZE = 64  # square images up to here keep their size when none is asked for
 FALLBACK_SIZE = 32
 NAMED = 5  # broken images named one by one
@@ -131,7 +132,7 @@ def _read(content: bytes | Path | None, image_size: int) -> _Square:
     with Image.open(BytesIO(content) if isinstance(content, bytes) else content, formats=FORMATS) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise ValueError(f"{width * height / 1e6:,.0f} megapixels, more than {MAX_PIXELS // 10**6}")
+            raise ValueError(TOO_LARGE)
         side = image_size or _own_side(width, height)
         if min(width, height) > 4 * side:
             image.draft(None, (2 * side, 2 * side))  # JPEG only: lets the decoder skip detail that is averaged away anyway
@@ -215,7 +216,7 @@ def _listed(broken: list[_Broken]) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"more than {MAX_PIXELS // 10**6} megapixels"
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):  # Pillow's own, higher limits
+        return TOO_LARGE
     text = (isinstance(error, OSError) and error.strerror) or str(error)  # without the path that the system's errors repeat
     return text.splitlines()[0][:120] if text else type(error).__name__

@@ -59,10 +59,10 @@ class ParquetSplit:
         return Column(column, values, missing, names, self.where)
 
     def pictures(self, positions: Array) -> Iterator[Picture]:
-        names = map(self.where, positions)
         for file, start, stop in zip(self.files, self.starts, self.starts[1:], strict=False):
-            rows = positions[(positions >= start) & (positions < stop)] - start
-            yield from map(Picture, names, _image_bytes(file, self.layout.image, rows))
+            inside = positions[(positions >= start) & (positions < stop)]
+            for position, content in zip(inside, _image_bytes(file, self.layout.image, inside - start), strict=True):
+                yield Picture(self.where(position), content)
 
     def where(self, position: int) -> str:
         part = int(np.searchsorted(self.starts, position, side="right")) - 1

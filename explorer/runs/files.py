@@ -229,7 +229,7 @@ class RunFolder:
         """Hold the run while training it. Raises StoreError if somebody else does."""
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / "lock", "a+b") as file:
-            for attempt in range(20):  # a reader that looks whether we run holds it for an instant
+            for _ in range(20):  # a reader that looks whether we run holds it for an instant
                 if _try_lock(file):
                     break
                 time.sleep(0.05)

@@ -19,7 +19,7 @@ from explorer.data.tables import label_columns, load_path, path_fingerprint
 from explorer.records import DataError, Dataset
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10"
-Labels = Sequence[int | str | None]
+Labels = Sequence[int | float | str | None]
 
 
 def png(value: int, size: tuple[int, int] = (8, 8)) -> bytes:
@@ -31,6 +31,12 @@ def png(value: int, size: tuple[int, int] = (8, 8)) -> bytes:
 def write_png(file: Path, value: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(png(value))
+
+
+def write_tree(folder: Path, classes: Sequence[str]) -> None:
+    """An ImageFolder: image i is grey i, in the folder of its class."""
+    for i, name in enumerate(classes):
+        write_png(folder / name / f"{i:02}.png", i)
 
 
 def write_parquet(file: Path, names: Sequence[str] | None = None, images: Sequence[bytes | None] | None = None, **columns: Labels) -> Path:
@@ -103,7 +109,7 @@ def test_subset_keeps_source_rows_and_is_seeded(tmp_path: Path) -> None:
 
 def test_broken_images_are_skipped_in_both_splits(tmp_path: Path) -> None:
     images = [png(i) for i in range(40)]
-    images[3], images[39] = png(3)[:-20], b"junk"
+    images[3], images[39] = png(3)[:-30], b"junk"
     write_parquet(tmp_path / "train.parquet", images=images, label=[0, 1] * 20)
     write_parquet(tmp_path / "test.parquet", images=[png(0), b"junk", png(2)], label=[0, 1, 1])
     data = load_path(tmp_path)
@@ -164,7 +170,8 @@ def test_two_label_columns_and_reference_test_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("test_column", ["given", "true", "other", "hidden"])
 def test_which_labels_the_test_split_has(tmp_path: Path, test_column: str) -> None:
     write_parquet(tmp_path / "train.parquet", ["a", "b"], given=[0, 0, 1, 1] * 10, true=[0, 1] * 20)
-    write_parquet(tmp_path / "test.parquet", ["a", "b"], **({"true": [-1, -1]} if test_column == "hidden" else {test_column: [0, 1]}))
+    column, labels = ("true", [-1, -1]) if test_column == "hidden" else (test_column, [0, 1])
+    write_parquet(tmp_path / "test.parquet", ["a", "b"], None, **{column: labels})
     data = load_path(tmp_path, label_column="given", true_label_column="true")
     assert data.test_is_reference == (test_column != "given")  # held out of the training split, they are true labels as well
     assert len(data.test_label) == (2 if test_column in ("given", "true") else 4)
@@ -187,7 +194,7 @@ def test_which_labels_the_test_split_has(tmp_path: Path, test_column: str) -> No
 def test_class_names(tmp_path: Path, labels: Labels, names: list[str] | None, classes: tuple[str, ...]) -> None:
     data = load_path(write_parquet(tmp_path / "a.parquet", names, label=labels))
     assert data.class_names == classes
-    expected = [names[value] if names else str(value) for value in labels]  # type: ignore[index]
+    expected = [names[int(str(value))] if names else str(value) for value in labels]
     assert [data.class_names[i] for i in data.given_label] == [expected[i] for i in data.source_index]
 
 
@@ -280,7 +287,9 @@ def test_csv_path_must_stay_below_its_folder(tmp_path: Path) -> None:
     (inside / "link.png").symlink_to(tmp_path / "secret.png")
     (inside / "up").symlink_to(tmp_path)
     for bad in ("../secret.png", str(tmp_path / "secret.png"), "link.png", "up/secret.png", "x/../../secret.png", "..", "a\0/b.png"):
-        file.write_text(manifest(20, lambda i, bad=bad: f"{bad if i == 7 else f'{i}.png'},{i % 2}"))  # type: ignore[misc]
+        rows = manifest(20).splitlines()
+        rows[1 + 7] = f"{bad},1"
+        file.write_text("\n".join(rows))
         with pytest.raises(DataError, match="row 7 of labels.csv points outside the folder"):
             load_path(file)
         with pytest.raises(DataError, match="row 7 of labels.csv points outside the folder"):
@@ -327,7 +336,7 @@ def _two_csv(path: Path) -> None:
 def _truncated(path: Path) -> None:
     for i in range(10):
         (path / str(i % 2)).mkdir(exist_ok=True)
-        (path / str(i % 2) / f"{i}.png").write_bytes(png(i)[:-20])
+        (path / str(i % 2) / f"{i}.png").write_bytes(png(i)[:-30])
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -339,8 +348,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty Parquet file": (lambda p: (p / "a.parquet").touch(), "a.parquet cannot be read as Parquet"),
     "Parquet damaged inside": (_corrupt_inside, "a.parquet cannot be read as Parquet|none of the 40 images"),
     "Parquet without images": (_no_images_column, "a.parquet has no column of images: its columns are picture, label"),
-    "Parquet without labels": (lambda p: write_parquet(p / "a.parquet", score=[0.5, 0.1]), "no column that could hold labels"),  # type: ignore[list-item]
-    "Parquet without rows": (lambda p: write_parquet(p / "a.parquet", label=pa.array([], pa.int64())), "no rows at all"),  # type: ignore[arg-type]
+    "Parquet without labels": (lambda p: write_parquet(p / "a.parquet", score=[0.5, 0.1]), "no column that could hold labels"),
+    "Parquet without rows": (lambda p: write_parquet(p / "a.parquet", label=pa.array([], pa.int64())), "has columns but no rows"),
     "only null images": (
         lambda p: write_parquet(p / "a.parquet", images=[None] * 20, label=[0, 1] * 10),
         "none of the 20 images can be read: row 0 of a.parquet, .*no image bytes; the image itself must be stored, not only its path",
@@ -350,25 +359,28 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "shards with different names": (_different_names, "train-0.parquet and train-1.parquet have different class names"),
     "label missing in Parquet": (
         lambda p: write_parquet(p / "a.parquet", label=[0, 1, None, 1, None, 0]),
-        "row 2 of a.parquet has no label in column label, and so have 1 others .row 4 of a.parquet.",
+        "row 2 of a.parquet has no label in column label; 2 rows in all, also row 4 of a.parquet .rows count",
     ),
     "label outside the names": (
         lambda p: write_parquet(p / "a.parquet", ["x", "y"], label=[0, 1, 1, 2]),
         "row 3 of a.parquet has the label 2 in column label, which is no class: expected numbers from 0 to 1",
     ),
     "ids for labels": (lambda p: write_parquet(p / "a.parquet", id=list(range(30))), "column id has 30 different values for 30 images"),
-    "one class": (lambda p: [write_png(p / "cat" / f"{i}.png", i) for i in range(9)], "all 9 images have the same label, cat: .*two classes"),
-    "two images": (lambda p: [write_png(p / name / "a.png", 0) for name in "xy"], "only 1 training images: at least 4"),
+    "one class": (lambda p: write_tree(p, ["cat"] * 9), "all 9 images have the same label, cat; a classifier needs at least two classes"),
+    "two images": (lambda p: write_tree(p, ["cat", "dog"]), "only 1 training images: at least 4"),
     "all truncated": (_truncated, "none of the 10 images can be read: 0/0.png"),
-    "CSV without columns": (lambda p: write_csv(p, "file,class\na.png,1\n"), "labels.csv begins with the line 'file,class', but a manifest needs"),
-    "CSV without labels": (lambda p: write_csv(p, "path\na.png\n"), "begins with the line 'path', but a manifest needs the columns path,label"),
+    "CSV without columns": (lambda p: write_csv(p, "file,class\na.png,1\n"), "begins with the line 'file,class', but a manifest"),
+    "CSV without labels": (lambda p: write_csv(p, "path\na.png\n"), "with the line 'path', but a manifest needs the columns path,label"),
     "CSV empty": (lambda p: write_csv(p, "\n"), "labels.csv is empty: its first line must name the columns"),
     "CSV with header only": (lambda p: write_csv(p, "path,label\n"), "labels.csv lists no training images"),
-    "CSV label missing": (lambda p: write_csv(p, manifest(20, lambda i: f"{i}.png,{'' if i == 17 else 1}"), 20), "row 17 of labels.csv has no label"),
+    "CSV label missing": (
+        lambda p: write_csv(p, manifest(20, lambda i: f"{i}.png,{'' if i == 17 else 1}"), 20),
+        "^row 17 of labels.csv has no label in column label .rows count from 0.: fill in or remove",
+    ),
     "CSV path missing": (lambda p: write_csv(p, manifest(5, lambda i: f"{'' if i == 2 else 'a'},1")), "row 2 of labels.csv has no path"),
     "CSV short row": (lambda p: write_csv(p, "path,label\na.png,1\nb.png\n"), "row 1 of labels.csv has 1 fields, the first line 2"),
     "CSV column twice": (lambda p: write_csv(p, "path,label,label\n"), "labels.csv names a column twice"),
-    "CSV odd split": (lambda p: write_csv(p, "path,label,split\na.png,1,left\n"), "row 0 of labels.csv has the split 'left': use train or test"),
+    "CSV odd split": (lambda p: write_csv(p, "path,label,split\na.png,1,left\n"), "row 0 of labels.csv has the split 'left': use train"),
     "CSV not text": (lambda p: (p / "labels.csv").write_bytes(b"path,label\n\xff\xfe,1\n"), "labels.csv cannot be read as CSV .* UTF-8"),
 }
 
@@ -400,9 +412,9 @@ def test_unknown_and_missing_column_choice(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", fine=[0, 1] * 5, coarse=[0, 1] * 5)
     with pytest.raises(ConfigError, match="label_column: '' must be chosen among the columns of .*: fine, coarse"):
         load_path(tmp_path)
-    for field in ("label_column", "true_label_column"):
+    for given, true, field in (("lable", "", "label_column"), ("fine", "lable", "true_label_column")):
         with pytest.raises(ConfigError, match=f"^{field}: 'lable' is not a label column of .*; there are fine, coarse") as caught:
-            load_path(tmp_path, **({"label_column": "fine"} | {field: "lable"}))
+            load_path(tmp_path, label_column=given, true_label_column=true)
         assert caught.value.field == field
 
 

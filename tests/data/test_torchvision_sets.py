@@ -138,7 +138,8 @@ def test_subset_and_size(root: Path) -> None:
 @pytest.mark.parametrize("name", TORCHVISION_SETS)
 def test_without_a_network_the_offline_choices_are_named(name: str, root: Path) -> None:
     entry = TORCHVISION_SETS[name]
-    assert download_notice(name) == f"{entry.title} is not on this machine yet. Starting downloads about {entry.download_mb:,} MB to {root}."
+    size = f"{entry.download_mb:,} MB"
+    assert download_notice(name) == f"{entry.title} is not on this machine yet. Starting downloads about {size} to {root}."
     with pytest.raises(DataError) as caught:
         load_torchvision(name)
     assert str(caught.value) == (

@@ -1,0 +1,236 @@
+"""The sidebar: choose data, noise and model, see what that means, start."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from explorer.config import OPTIONS, ConfigError, RunConfig
+from explorer.data.catalogue import OFFLINE, is_path, names
+from explorer.data.noise import expected_wrong_rate
+from explorer.data.tables import label_columns
+from explorer.data.torchvision_sets import download_notice, is_present
+from explorer.records import DataError, Dataset
+from explorer.runs.estimate import estimate
+from explorer.ui import theme
+from explorer.ui.gallery import image_url
+from explorer.ui.services import get_store, load_dataset
+
+OWN = "own data…"
+WORDS = {
+    "digits": "digits · real, 8×8", "planted": "planted · drawn, 32×32", OWN: "own data (a path)…",
+    "none": "none", "symmetric": "symmetric", "symmetric_inclusive": "symmetric, true class included", "asymmetric": "asymmetric (look-alikes)",
+    "cnn": "small CNN", "mlp": "MLP", "resnet18": "ResNet-18", "ce": "cross-entropy", "elr": "early-learning regularization (ELR)",
+    "crop_mirror": "crop and mirror",
+}  # fmt: skip
+PAPER_PROBE = {"curvature_every": 1, "curvature_directions": 10, "curvature_radius": 1e-3}
+
+
+class Choice(NamedTuple):
+    """What the sidebar says: a config that can be trained, or None with the reason shown at its field."""
+
+    config: RunConfig | None
+    start: bool
+
+
+def word(value: str) -> str:
+    return WORDS.get(value, value)
+
+
+def sidebar() -> Choice:
+    """Draw the controls; returns the chosen config and whether Start was pressed."""
+    for name in OPTIONS:
+        st.session_state.setdefault(name, getattr(st.session_state.config, name))
+    errors: dict[str, str] = {}
+    with st.sidebar:
+        dataset = _dataset(errors)
+        _noise(dataset)
+        _select("model", help=OPTIONS["model"].help)
+        _select("loss", help=OPTIONS["loss"].help)
+        if st.session_state.loss == "elr":
+            left, right = st.columns(2)
+            with left:
+                _number("elr_beta", step=0.05)
+            with right:
+                _number("elr_lambda", step=1.0)
+        _number("epochs", step=5)
+        _advanced()
+        config = _config(errors)
+        for text in errors.values():
+            st.error(text)
+        if config is not None:
+            st.session_state.config = config
+            if dataset is not None:
+                _expectation(config, dataset)
+        start = st.button("Start", type="primary", width="stretch", disabled=config is None, shortcut="ctrl+enter", key="start")
+    return Choice(config, start)
+
+
+# -- data ------------------------------------------------------------------------------------------
+
+
+def _dataset(errors: dict[str, str]) -> Dataset | None:
+    known = names()
+    current = st.session_state.dataset
+    options = [*known, OWN]
+    source = OWN if is_path(current) else current
+    st.session_state.setdefault("source", source)
+    chosen = st.selectbox("Dataset", options, format_func=word, key="source")
+    if chosen != OWN:
+        st.session_state.dataset = chosen
+        st.session_state.label_column = st.session_state.true_label_column = ""
+        if chosen not in OFFLINE and not is_present(chosen):
+            st.info(download_notice(chosen))
+            return None
+    else:
+        st.session_state.setdefault("path", current if is_path(current) else "")
+        path = st.text_input(
+            "Path", key="path", placeholder="folder, .parquet or .csv on this machine",
+            help="A Parquet folder or file (Hugging Face convention), an ImageFolder tree, or a CSV with path,label[,true_label].",
+        )  # fmt: skip
+        if not path.strip():
+            errors["dataset"] = "Give the path of a folder or file on the machine that runs this app."
+            return None
+        st.session_state.dataset = path.strip()
+        _columns(path.strip())
+    return _preview(errors)
+
+
+def _columns(path: str) -> None:
+    """Select boxes for the label columns, where there is a choice."""
+    from pathlib import Path
+
+    try:
+        found = label_columns(Path(path).expanduser())
+    except (ConfigError, DataError, OSError):
+        return  # the preview below says what is wrong, at the field
+    if len(found) < 2:
+        return
+    for name, empty in (("label_column", "the default"), ("true_label_column", "unknown")):
+        if st.session_state[name] not in ("", *found):
+            st.session_state[name] = ""
+        st.selectbox(
+            name.replace("_", " ").capitalize(), ["", *found], key=name, help=OPTIONS[name].help,
+            format_func=lambda column, empty=empty: column or empty,
+        )  # fmt: skip
+
+
+def _preview(errors: dict[str, str]) -> Dataset | None:
+    """Ten samples, one per class, with names and counts. A set that cannot be read is said so at the field."""
+    values = {name: st.session_state[name] for name in ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")}
+    try:
+        dataset = load_dataset(RunConfig(**values))
+    except ConfigError as error:
+        errors[error.field] = f"{error.field}: {error.value!r} {error.why}."
+        return None
+    except (DataError, OSError) as error:
+        errors["dataset"] = f"dataset: {str(error).rstrip('.')}."
+        return None
+    st.html(_samples_html(dataset))
+    for notice in dataset.notices:
+        st.caption(notice)
+    return dataset
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs={Dataset: id})
+def _samples_html(dataset: Dataset) -> str:
+    import html
+
+    import numpy as np
+
+    figures = []
+    counts = np.bincount(dataset.given_label, minlength=dataset.num_classes)
+    for k in range(min(10, dataset.num_classes)):
+        of_class = np.flatnonzero(dataset.given_label == k)
+        if len(of_class):
+            name = html.escape(dataset.class_names[k])
+            url = image_url(dataset.train_images[of_class[0]])
+            figures.append(f'<figure title="{name}: {counts[k]:,} images"><img src="{url}" alt="{name}"><figcaption>{name}</figcaption></figure>')
+    _, height, width, channels = dataset.train_images.shape
+    more = f", {dataset.num_classes} classes" if dataset.num_classes > 10 else ""
+    line = (
+        f"{len(dataset.given_label):,} training and {len(dataset.test_label):,} test images, {height}×{width} "
+        f"{'grey' if channels == 1 else 'colour'}{more}; {counts[counts > 0].min():,} to {counts.max():,} per class"
+    )
+    return f'<div class="samples">{"".join(figures)}</div><p class="small">{line}</p>'
+
+
+# -- noise and the rest ----------------------------------------------------------------------------
+
+
+def _noise(dataset: Dataset | None) -> None:
+    _select("noise", label="Label noise", help="How labels are made wrong on purpose, so that memorization can be seen.")
+    if st.session_state.noise == "none":
+        return
+    st.slider("Noise rate", 0.0, 1.0, step=0.01, key="noise_rate", help=OPTIONS["noise_rate"].help)
+
+
+def _select(name: str, *, label: str = "", help: str | None = None) -> None:
+    st.selectbox(label or name.replace("_", " ").capitalize(), OPTIONS[name].choices, format_func=word, key=name, help=help)
+
+
+def _number(name: str, *, step: float | int, label: str = "", format: str | None = None) -> None:
+    option = OPTIONS[name]
+    kind = option.kind
+    low = None if option.low is None else kind(option.low)
+    high = None if option.high is None else kind(option.high)
+    st.number_input(
+        label or name.replace("_", " ").capitalize(), min_value=low, max_value=high, step=kind(step), key=name, help=option.help, format=format
+    )
+
+
+def _advanced() -> None:
+    with st.expander("Advanced"):
+        left, right = st.columns(2)
+        with left:
+            _number("seed", step=1)
+            _number("width", step=8)
+            _number("lr", step=0.01, label="Learning rate", format="%.4g")
+            _number("momentum", step=0.1)
+            _number("train_size", step=500)
+        with right:
+            _number("data_seed", step=1)
+            _number("batch_size", step=16)
+            _number("weight_decay", step=1e-4, format="%.4g")
+            _number("susceptibility_lr", step=0.01, label="Probe rate", format="%.4g")
+            _number("image_size", step=8)
+        _select("schedule", help=OPTIONS["schedule"].help)
+        _select("augment", label="Augmentation", help=OPTIONS["augment"].help)
+        st.markdown("**Curvature**")
+        st.button("Use the paper's setting", on_click=st.session_state.update, args=(PAPER_PROBE,), key="paper_probe",
+                  help="10 directions, radius 0.001, every epoch: about four times the cost.")  # fmt: skip
+        left, right = st.columns(2)
+        with left:
+            _number("curvature_every", step=1, label="Every … epochs")
+            _number("curvature_radius", step=1e-3, label="Radius h", format="%.4g")
+        with right:
+            _number("curvature_directions", step=1, label="Directions")
+            _number("embedding_every", step=1, label="Embedding every")
+        _select("device", help=OPTIONS["device"].help)
+
+
+def _config(errors: dict[str, str]) -> RunConfig | None:
+    try:
+        config = RunConfig(**{name: st.session_state[name] for name in OPTIONS})
+    except ConfigError as error:
+        errors.setdefault(error.field, f"{error.field}: {error.value!r} {error.why}.")
+        return None
+    return None if errors else config
+
+
+def _expectation(config: RunConfig, dataset: Dataset) -> None:
+    """Wrong rate, time and memory to expect, before the start."""
+    wrong = expected_wrong_rate(config, dataset)
+    if wrong is None:
+        lines = ["Which labels are wrong is not known here."]
+    else:
+        lines = [f"**{theme.percent(wrong)}** of the training labels will be wrong."]
+    try:
+        expected = estimate(get_store(), config, dataset.train_images.shape, len(dataset.test_label), dataset.num_classes)
+    except ConfigError as error:
+        st.error(f"{error.field}: {error.value!r} {error.why}.")
+        return
+    basis = "" if expected.timed else " (a first guess; known better after one run)"
+    lines.append(f"About {theme.seconds(expected.seconds)} min and {theme.count(round(expected.memory_mb, -1))} MB{basis}.")
+    st.caption("  \n".join(lines))

@@ -1,0 +1,211 @@
+"""The plane: how easily the network swallows random labels (x) against how well it fits the given ones (y)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from explorer.ui.drawing import PERCENT, Figure, Trace, axis, empty_figure, layout, nice_top, note
+from explorer.ui.figures import Others, column
+from explorer.ui.theme import Palette, mix, percent
+
+LEAST_FOR_REGIONS = 4
+_THIN = 30  # points kept of an earlier run
+_REGIONS = (
+    ("trainable, resistant", 0, 1), ("trainable, susceptible", 1, 1),
+    ("not trainable, resistant", 0, 0), ("not trainable, susceptible", 1, 0),
+)  # fmt: skip
+
+
+class Path(NamedTuple):
+    """A run's way through the plane, epochs with both values known; axes ``[E]``. memorized: share, NaN where unknown."""
+
+    run_id: str
+    epoch: list[int]
+    susceptibility: list[float]  # running mean, nats
+    train_accuracy: list[float]  # on the given labels
+    memorized: list[float]
+
+
+class PlaneInfo(NamedTuple):
+    """ceiling: training accuracy of a network that fits every right label and no wrong one. region: mean (x, y) of the
+    last points of at least four comparable runs. chosen: an epoch to point out. marks: epochs with a marker, far enough
+    apart. labels: those with their number beside it."""
+
+    path: Path
+    others: tuple[Path, ...]
+    ceiling: float | None
+    region: tuple[float, float] | None
+    chosen: int | None
+    marks: tuple[int, ...]
+    labels: tuple[int, ...]
+    x_range: tuple[float, float]
+
+
+def _path(run_id: str, epochs: pd.DataFrame) -> Path:
+    names = ("epoch", "susceptibility", "train_accuracy", "memorized")
+    epoch, x, y, memorized = (column(epochs, name) for name in names)
+    known = np.isfinite(x) & np.isfinite(y)
+    return Path(run_id, epoch[known].astype(int).tolist(), x[known].tolist(), y[known].tolist(), memorized[known].tolist())
+
+
+def _thinned(path: Path) -> Path:
+    keep = np.unique(np.linspace(0, len(path.epoch) - 1, min(_THIN, len(path.epoch))).round().astype(int))
+    x, y, memorized = ([values[i] for i in keep] for values in path[2:])
+    return Path(path.run_id, [path.epoch[i] for i in keep], x, y, memorized)
+
+
+def _x_range(paths: list[Path]) -> tuple[float, float]:
+    """Round numbers, so that a live chart seldom rescales."""
+    values = [value for path in paths for value in path.susceptibility] or [1.0]
+    top, low = max(values), min(values)
+    return (-nice_top(-1.1 * low) if low < 0 else 0.0), (nice_top(1.1 * top) if top > 0 else 1.0)
+
+
+def _apart(path: Path, x_range: tuple[float, float], share: float) -> tuple[int, ...]:
+    """The first epoch, then any at least ``share`` of the axes away from all taken before and from the last."""
+    width = x_range[1] - x_range[0]
+    points = np.column_stack([np.array(path.susceptibility) / width, path.train_accuracy])
+    taken, epochs = points[-1:], []
+    for epoch, point in zip(path.epoch[:-1], points[:-1], strict=True):
+        if np.hypot(*(taken - point).T).min() >= share:
+            taken = np.vstack([taken, point])
+            epochs.append(epoch)
+    return tuple(epochs)
+
+
+def plane_info(
+    epochs: pd.DataFrame, *, run_id: str = "", wrong_rate: float | None = None, others: Others = (), chosen: int | None = None
+) -> PlaneInfo:
+    """The way of one run and of comparable ones. ``wrong_rate``: realised share of wrong labels, None where unknown."""
+    path = _path(run_id, epochs)
+    rest = [each for each in (_path(*other) for other in others) if each.epoch]
+    ends = np.array([(each.susceptibility[-1], each.train_accuracy[-1]) for each in rest])
+    region = tuple(ends.mean(axis=0).tolist()) if len(rest) >= LEAST_FOR_REGIONS else None
+    x_range = _x_range([path, *rest])
+    return PlaneInfo(
+        path, tuple(_thinned(each) for each in rest), None if wrong_rate is None else 1 - wrong_rate, region,
+        chosen if chosen in path.epoch else None, (*_apart(path, x_range, 0.016), *path.epoch[-1:]), _apart(path, x_range, 0.075), x_range,
+    )  # fmt: skip
+
+
+def _others(info: PlaneInfo, palette: Palette) -> list[Trace]:
+    """All earlier runs as one faint trace, their ends as another (``customdata``: the run_id)."""
+    if not info.others:
+        return []
+    x = [value for path in info.others for value in (*path.susceptibility, None)]
+    y = [value for path in info.others for value in (*path.train_accuracy, None)]
+    lines = {"type": "scatter", "mode": "lines", "name": "earlier runs", "x": x, "y": y, "hoverinfo": "skip",
+             "line": {"color": palette.faint, "width": 1}, "opacity": 0.6}  # fmt: skip
+    ends = {
+        "type": "scatter", "mode": "markers", "name": "earlier runs, last epoch",
+        "x": [path.susceptibility[-1] for path in info.others], "y": [path.train_accuracy[-1] for path in info.others],
+        "customdata": [path.run_id for path in info.others],
+        "marker": {"symbol": "circle-open", "size": 7, "color": palette.faint, "line": {"width": 1.5, "color": palette.faint}},
+        "hovertemplate": "earlier run %{customdata}<br>%{x:.2~g} nats, %{y:.1%}<extra></extra>",
+    }  # fmt: skip
+    return [lines, ends]
+
+
+def _marker_colours(path: Path, palette: Palette) -> list[str]:
+    """From the colour of fitting to that of memorizing by the share memorized; from faint to full where truth is unknown."""
+    if np.isfinite(path.memorized).all():
+        return [mix(palette.fit, palette.memorized, share) for share in path.memorized]
+    return [mix(palette.faint, palette.text, share) for share in np.linspace(0.2, 1, len(path.epoch)).tolist()]
+
+
+def _label_side(path: Path, i: int, width: float) -> str:
+    """Where the way leaves room: beside a steep piece, above a flat one, below it near the top."""
+    around = max(1, len(path.epoch) // 20)
+    before, after = max(0, i - around), min(len(path.epoch) - 1, i + around)
+    dx = (path.susceptibility[after] - path.susceptibility[before]) / width
+    dy = path.train_accuracy[after] - path.train_accuracy[before]
+    if abs(dy) < 0.6 * abs(dx):
+        return "bottom right" if path.train_accuracy[i] > 0.93 else "top left"
+    return "middle left" if dx * dy > 0 and path.susceptibility[i] / width > 0.06 else "middle right"
+
+
+def _way(info: PlaneInfo, palette: Palette) -> list[Trace]:
+    path, width = info.path, info.x_range[1] - info.x_range[0]
+    line = {"type": "scatter", "mode": "lines", "name": "this run", "x": path.susceptibility, "y": path.train_accuracy,
+            "hoverinfo": "skip", "line": {"color": palette.muted, "width": 2}}  # fmt: skip
+    marked = [i for i, epoch in enumerate(path.epoch) if epoch in info.marks]
+    colour, size = _marker_colours(path, palette), np.linspace(6, 11, len(path.epoch)).round(1).tolist()
+    edge = {"width": 1, "color": palette.background}
+    marks = {
+        "type": "scatter", "mode": "markers+text", "name": "epochs", "customdata": [path.epoch[i] for i in marked],
+        "x": [path.susceptibility[i] for i in marked], "y": [path.train_accuracy[i] for i in marked],
+        "marker": {"color": [colour[i] for i in marked], "size": [size[i] for i in marked], "line": edge},
+        "text": [str(path.epoch[i]) if path.epoch[i] in info.labels else "" for i in marked],
+        "textposition": [_label_side(path, i, width) for i in marked],
+        "textfont": {"color": palette.muted, "size": 12}, "cliponaxis": False,
+        "hovertemplate": "epoch %{customdata}<br>susceptibility %{x:.2~g} nats<br>training accuracy %{y:.1%}<extra></extra>",
+    }  # fmt: skip
+    return [line, marks]
+
+
+def _ring(name: str, path: Path, i: int, words: str, palette: Palette, marker: dict[str, Any], position: str) -> Trace:
+    style = {"color": palette.text, "line": {"width": 2}} | marker
+    return {
+        "type": "scatter", "mode": "markers+text", "name": name, "x": [path.susceptibility[i]], "y": [path.train_accuracy[i]],
+        "customdata": [path.epoch[i]], "marker": style, "text": [f"<b>{words}</b>"], "textposition": position,
+        "textfont": {"color": palette.text, "size": 14}, "hoverinfo": "skip", "cliponaxis": False,
+    }  # fmt: skip
+
+
+def _marked(info: PlaneInfo, palette: Palette) -> list[Trace]:
+    """The newest epoch in a ring, the chosen one in a diamond."""
+    path, high = info.path, info.path.train_accuracy[-1] > 0.9
+    right = (path.susceptibility[-1] - info.x_range[0]) / (info.x_range[1] - info.x_range[0]) > 0.85
+    side = f"{'bottom' if high else 'top'} {'left' if right else 'right'}"
+    marks = [_ring("newest epoch", path, -1, f"epoch {path.epoch[-1]}", palette, {"symbol": "circle-open", "size": 20}, side)]
+    if info.chosen is not None and info.chosen != path.epoch[-1]:
+        i, diamond = path.epoch.index(info.chosen), {"symbol": "diamond-open", "size": 16}
+        marks.append(_ring("chosen epoch", path, i, f"epoch {info.chosen}", palette, diamond, "bottom right"))
+    return marks
+
+
+def _ceiling(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The line of what can be fitted without memorizing, and a wash above it."""
+    if info.ceiling is None or info.ceiling >= 1:
+        return [], []
+    across: dict[str, Any] = {"xref": "paper", "x0": 0, "x1": 1, "layer": "between"}
+    wash = across | {"type": "rect", "y0": info.ceiling, "y1": 1, "line": {"width": 0}, "fillcolor": palette.tint("memorized", 0.08)}
+    dashes = {"color": palette.memorized, "width": 1.5, "dash": "dash"}
+    rule = across | {"type": "line", "y0": info.ceiling, "y1": info.ceiling, "layer": "above", "line": dashes}
+    words = note(f"memorizes nothing: {percent(info.ceiling)}", 0.995, info.ceiling, palette, yref="y", xanchor="right", yanchor="top",
+                 font={"color": palette.ink("memorized"), "size": 13})  # fmt: skip
+    return [wash, rule], [words]
+
+
+def _regions(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Lines at the mean of each axis and a word in each corner."""
+    if info.region is None:
+        return [], []
+    style: dict[str, Any] = {"type": "line", "layer": "between", "line": {"color": palette.faint, "width": 1.5, "dash": "dot"}}
+    (x, y), (low, high) = info.region, info.x_range
+    lines = [style | {"x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1}, style | {"xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y}]
+    middle = ((low + x) / 2, (x + high) / 2)
+    place: dict[str, Any] = {"xref": "x", "xanchor": "center", "yanchor": "bottom", "font": {"color": palette.muted, "size": 11}}
+    words = [note(text, middle[right], 1.0 if top else 0.01, palette, **place) for text, right, top in _REGIONS]
+    return lines, words
+
+
+def plane_figure(info: PlaneInfo, palette: Palette, height: int = 360) -> Figure:
+    """The hero of the Train page."""
+    if not info.path.epoch and not info.others:
+        return empty_figure("The way through the plane begins with the first epoch.", palette, height)
+    traces = _others(info, palette)
+    if info.path.epoch:
+        traces += _way(info, palette) + _marked(info, palette)
+    (shapes, words), (lines, corners) = _ceiling(info, palette), _regions(info, palette)
+    return {
+        "data": traces,
+        "layout": layout(
+            palette, height, (60, 16, 22 if corners else 12, 46), shapes=shapes + lines, annotations=words + corners,
+            xaxis=axis("susceptibility, running mean (nats)", palette, range=list(info.x_range), nticks=7),
+            yaxis=axis("training accuracy on given labels (%)", palette, range=[0, 1.03], tickformat=PERCENT, dtick=0.2),
+        ),
+    }  # fmt: skip

@@ -1,0 +1,150 @@
+"""Image cards: the same card on every page, in a grid that can be clicked and walked through by keyboard."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from explorer.ui.assets import palette, source
+from explorer.ui.theme import Palette
+
+_HERE = Path(__file__)
+_component = st.components.v2.component(
+    "explorer_gallery",
+    js=source(_HERE.with_suffix(".js")),
+    css=source(_HERE.with_suffix(".css")),
+)
+_PIXELATED_BELOW = 64
+_SPARK_POINTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One training image as shown. Words are class names; ``true`` is None where nobody knows.
+
+    percentile: 0 to 1, how suspicious among all images (1 = most). badge: ``conflict`` (gets the double frame),
+    ``flipped``, ``planted copy`` ... partner_image: its near duplicate. losses: of the recorded epochs, oldest first.
+    """
+
+    example: int
+    image: str  # data URL
+    given: str
+    predicted: str
+    true: str | None = None
+    percentile: float | None = None
+    badge: str = ""
+    partner_image: str = ""
+    partner_caption: str = ""
+    losses: tuple[float, ...] = ()
+    selected: bool = False
+
+    @property
+    def label(self) -> str:
+        """``given 7 → looks like 1 (true 1)``"""
+        looks = f"given {self.given} \u2192 looks like {self.predicted}"
+        return looks if self.true is None else f"{looks} (true {self.true})"
+
+    @property
+    def is_conflict(self) -> bool:
+        return self.badge.startswith("conflict")
+
+    @property
+    def alt(self) -> str:
+        """The whole card in a sentence."""
+        parts = [f"Image {self.example}: given {self.given}, looks like {self.predicted}"]
+        if self.true is not None:
+            parts.append(f"true label {self.true}")
+        if self.badge:
+            parts.append(self.badge)
+        if self.percentile is not None:
+            parts.append(f"more suspicious than {self.percentile:.0%} of the images")
+        if self.partner_image:
+            parts.append(f"beside it its near duplicate{', ' + self.partner_caption if self.partner_caption else ''}")
+        return ", ".join(parts) + "."
+
+
+def image_url(image: np.ndarray) -> str:
+    """A uint8 ``[H, W, C]`` (C = 1 or 3) or ``[H, W]`` image as a data URL: PNG when tiny, else JPEG. Cache the result."""
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
+        raise ValueError(f"image_url wants uint8 [H, W, C], got {pixels.dtype} {list(pixels.shape)}")
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    tiny = max(pixels.shape[:2]) < _PIXELATED_BELOW
+    buffer = io.BytesIO()
+    if tiny:
+        Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    else:
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
+    kind = "png" if tiny else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def sparkline(losses: Sequence[float], points: int = _SPARK_POINTS) -> list[float]:
+    """At most ``points`` of the finite losses, scaled to 0 (zero) .. 1 (largest), first and last kept."""
+    values = np.asarray(losses, dtype=float)
+    values = values[np.isfinite(values)]
+    if values.size < 2:
+        return []
+    chosen = values[np.linspace(0, values.size - 1, min(points, values.size)).round().astype(int)]
+    top = max(float(values.max()), 1e-9)
+    return [round(float(value) / top, 3) for value in chosen]
+
+
+def card_data(card: Card) -> dict[str, Any]:
+    """What the browser gets for one card; empty things are left out."""
+    data = {
+        "id": card.example,
+        "image": card.image,
+        "label": card.label,
+        "alt": card.alt,
+        "score": None if card.percentile is None else round(min(1.0, max(0.0, card.percentile)), 3),
+        "badge": card.badge,
+        "conflict": card.is_conflict,
+        "wrong": card.true is not None and card.true != card.given,
+        "partner": card.partner_image,
+        "caption": card.partner_caption,
+        "spark": sparkline(card.losses),
+        "selected": card.selected,
+    }
+    return {name: value for name, value in data.items() if value or (value is not False and isinstance(value, int | float))}
+
+
+def _colours(palette: Palette) -> dict[str, str]:
+    return {name: getattr(palette, name) for name in ("memorized", "fit", "text", "muted", "grid", "background", "panel")}
+
+
+def gallery(
+    cards: Sequence[Card], *, key: str, columns: int | None = None, size: int | None = None, compact: bool = False,
+    label: str = "Images", empty: str = "No images to show.",
+) -> int | None:  # fmt: skip
+    """Draw the cards; the example id of the card just clicked (once, in the rerun it causes), else None.
+
+    columns: None fits as many as the width allows. size: pixels of the image, at least 96. compact: for a narrow
+    column, the near duplicate beside the words. label: what the list is, for screen readers. empty: said when there are no cards.
+    """
+    colours = palette()
+    data = {
+        "dark": colours.dark,
+        "cards": [card_data(card) for card in cards],
+        "columns": columns,
+        "size": max(96, size or (96 if compact else 112)),
+        "compact": compact,
+        "label": label,
+        "empty": empty,
+        "colours": _colours(colours),
+    }
+    clicked = _component(key=key, data=data, on_clicked_change=_nothing).clicked
+    return None if clicked is None else int(clicked)
+
+
+def _nothing() -> None:
+    """Registering a callback makes ``result.clicked`` exist."""

@@ -1,0 +1,73 @@
+"""What all visitors share: the store, the one worker, and what was read from disk. Rarely edited: see get_worker."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import streamlit as st
+
+from explorer.config import RunConfig
+from explorer.records import Dataset, Run
+from explorer.runs.store import RunStore
+from explorer.runs.worker import Worker
+
+
+@st.cache_resource(show_spinner=False)
+def get_store() -> RunStore:
+    return RunStore()
+
+
+@st.cache_resource(on_release=lambda worker: worker.close(), show_spinner=False)
+def get_worker() -> Worker:
+    """The one trainer of this server. Editing this function would start a second one and leave the first one running."""
+    return Worker(get_store())
+
+
+class Readings:
+    """Runs as last read; a new epoch is added to the old reading instead of reading all again."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._runs: dict[str, tuple[tuple[Any, ...], Run]] = {}
+
+    def read(self, run_id: str) -> Run:
+        """The run as far as it has come. Raises StoreError."""
+        with self._lock:
+            stamp = self._stamp(run_id)
+            known = self._runs.pop(run_id, None)
+            if known is None or known[0] != stamp:
+                known = stamp, self._store.open(run_id, known[1] if known else None)
+            self._runs[run_id] = known
+            while len(self._runs) > 8:
+                self._runs.pop(next(iter(self._runs)))
+            return known[1]
+
+    def _stamp(self, run_id: str) -> tuple[Any, ...]:
+        folder = self._store.folder(run_id).path
+        files = (folder / name for name in ("config.json", "epochs.csv", "examples.parquet"))
+        return (*(f.stat().st_mtime_ns if f.exists() else 0 for f in files), *self._store.status(run_id))
+
+
+@st.cache_resource(show_spinner=False)
+def get_readings() -> Readings:
+    return Readings(get_store())
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading images…")
+def _load(config: RunConfig, fingerprint: str) -> Dataset:
+    from explorer.data.catalogue import load
+
+    return load(config)
+
+
+DATA_FIELDS = ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")
+
+
+def load_dataset(config: RunConfig) -> Dataset:
+    """The images a config names, kept while the data stay as they are. Raises ConfigError or DataError."""
+    from explorer.data.catalogue import fingerprint
+
+    data_only = RunConfig(**{name: getattr(config, name) for name in DATA_FIELDS})
+    return _load(data_only, fingerprint(config))

@@ -1,0 +1,58 @@
+"""What a visitor is looking at, kept in the URL so that it can be shared: the config being edited and the run shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explorer.config import OPTIONS, ConfigError, RunConfig
+
+PAGE_KEYS = ("run", "score", "show", "image", "cls", "epoch", "token")
+
+
+def start() -> None:
+    """Read the URL once per visit. What cannot be used is said on the page, and the defaults stand in for it."""
+    if "config" in st.session_state:
+        return
+    st.session_state.config, st.session_state.url_errors = read_query(dict(st.query_params.items()))
+    for name in PAGE_KEYS:
+        if name in st.query_params:
+            st.session_state[f"url_{name}"] = st.query_params[name]
+
+
+def read_query(query: dict[str, str]) -> tuple[RunConfig, list[str]]:
+    """A config from URL parameters, field by field, and a sentence for every one that could not be used."""
+    good: dict[str, str] = {}
+    errors: list[str] = []
+    for name, text in query.items():
+        if name not in OPTIONS:
+            if name not in PAGE_KEYS:
+                errors.append(f"{name} in the link is not a setting of this app and was left out")
+            continue
+        try:
+            RunConfig.from_query({name: text})
+            good[name] = text
+        except ConfigError as error:
+            errors.append(f"{error.field} in the link, {str(error.value)!r}, {error.why}; the default is used")
+    return RunConfig.from_query(good), errors
+
+
+def write_query(**page: str | None) -> None:
+    """Put config and page state into the URL, only what differs from the defaults, and only when something changed."""
+    wanted = st.session_state.config.to_query()
+    for name in PAGE_KEYS:
+        if name in page:
+            st.session_state[f"url_{name}"] = page[name] or ""
+        value = st.session_state.get(f"url_{name}", "")
+        if value:
+            wanted[name] = value
+    if dict(st.query_params.items()) != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def page_value(name: str, default: str = "") -> str:
+    return str(st.session_state.get(f"url_{name}", "") or default)
+
+
+def show_url_errors() -> None:
+    for error in st.session_state.get("url_errors", []):
+        st.warning(error.rstrip(".") + ".")

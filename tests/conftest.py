@@ -1,0 +1,69 @@
+"""Fixtures shared by all tests: a private home, one small run trained once, and empty stores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from explorer import pipeline
+from explorer.config import RunConfig
+from explorer.pipeline import Prepared
+from explorer.records import Record
+from explorer.runs.execution import execute
+from explorer.runs.store import RunStore
+from explorer.training import state
+
+TINY = RunConfig(dataset="digits", train_size=200, model="cnn", width=4, epochs=3, noise="symmetric", noise_rate=0.2, device="cpu")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test reads or writes the home of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_HOME", str(home))
+        for name in ("EXPLORER_DATA_ROOT", "EXPLORER_TOKEN"):
+            patch.delenv(name, raising=False)
+        yield home
+
+
+@pytest.fixture(scope="session")
+def tiny() -> RunConfig:
+    """200 digits, 20 % of the labels flipped, a narrow network, 3 epochs: about a tenth of a second."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def prepared(tiny: RunConfig) -> Prepared:
+    return pipeline.prepare(tiny)
+
+
+@pytest.fixture(scope="session")
+def records(tiny: RunConfig, prepared: Prepared) -> list[Record]:
+    """The tiny run, every record of it, each epoch with its state."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state, "STATE_SHARE", math.inf)
+        return list(pipeline.run(tiny, prepared=prepared))
+
+
+@pytest.fixture
+def state_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are spaced out by time; here every epoch carries one."""
+    monkeypatch.setattr(state, "STATE_SHARE", math.inf)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def finished(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, str]:
+    """A store that holds the tiny run, finished. Copy it before changing anything."""
+    store = RunStore(tmp_path_factory.mktemp("finished"))
+    for _ in execute(store, tiny):
+        pass
+    return store, pipeline.identify(tiny)
