@@ -101,56 +101,49 @@ def _option(default: Any, help: str, **accepts: Any) -> Any:
 class RunConfig:
     """Everything that decides the numbers of a run. Same config, same machine kind: same numbers, bit for bit."""
 
-    dataset: str = _option(
-        "digits", "Catalogue name, or the PATH of a Parquet folder or file, an ImageFolder tree or a CSV manifest."
-    )
-    label_column: str = _option(
-        "", "Column of a table that holds the labels to train on; empty: the table's only label column, or label."
-    )
-    true_label_column: str = _option(
-        "", "Column of a table that holds the true labels, never shown to the network; empty: unknown."
-    )
+    dataset: str = _option("digits", "Catalogue name, or the PATH of a Parquet folder or file, an ImageFolder tree or a CSV manifest.")
+    label_column: str = _option("", "Column of a table that holds the labels to train on; empty: the table's only label column, or label.")
+    true_label_column: str = _option("", "Column of a table that holds the true labels, never shown to the network; empty: unknown.")
     image_size: int = _option(0, "Side of the square images in pixels; 0: the set's own size, 32 where sizes differ.", low=0, high=512)
     train_size: int = _option(0, "Number of training images, a stratified subset; 0: all.", low=0)
     noise: str = _option("symmetric", "How labels are made wrong on purpose.", choices=NOISES)
     noise_rate: float = _option(
-        0.2, "Parameter of the noise kind: the share of labels flipped (redrawn, for symmetric_inclusive) among those that can be.",
-        low=0.0, high=1.0,
+        0.2,
+        "Parameter of the noise kind: the share of labels flipped (redrawn, for symmetric_inclusive) among those that can be.",
+        low=0.0,
+        high=1.0,
     )
     data_seed: int = _option(0, "Decides split, subset, planted images and which labels are flipped.", low=0)
     model: str = _option("cnn", "Network architecture.", choices=MODELS)
-    width: int = _option(
-        32, "Channels of the first block (cnn, resnet18); a mlp has 8 times as many hidden units.", low=1, high=512
-    )
+    width: int = _option(32, "Channels of the first block (cnn, resnet18); a mlp has 8 times as many hidden units.", low=1, high=512)
     loss: str = _option("ce", "Training loss: cross-entropy, or early-learning regularization.", choices=LOSSES)
     elr_beta: float = _option(0.7, "Momentum of the ELR target memory.", low=0.0, high=1.0)
     elr_lambda: float = _option(3.0, "Weight of the ELR term.", low=0.0)
     epochs: int = _option(30, "Passes over the training set.", low=1, high=10_000)
-    batch_size: int = _option(
-        32, "Images per training step; the susceptibility probe uses the same number.", low=2, high=65_536
-    )
+    batch_size: int = _option(32, "Images per training step; the susceptibility probe uses the same number.", low=2, high=65_536)
     lr: float = _option(0.03, "Learning rate of SGD at the start.", low=0.0, above=True)
     momentum: float = _option(0.9, "Momentum of SGD.", low=0.0, high=0.9999)
     weight_decay: float = _option(0.0, "Weight decay of SGD.", low=0.0)
     schedule: str = _option(
-        "cosine", "Learning rate over the epochs: constant, cosine to zero, or a tenth at 60 % and again at 80 %.",
+        "cosine",
+        "Learning rate over the epochs: constant, cosine to zero, or a tenth at 60 % and again at 80 %.",
         choices=SCHEDULES,
     )
     augment: str = _option(
-        "none", "Random change of each training image: none, a crop (padding 1/8 of the side), or a crop and a mirror image.",
+        "none",
+        "Random change of each training image: none, a crop (padding 1/8 of the side), or a crop and a mirror image.",
         choices=AUGMENTS,
     )
     seed: int = _option(0, "Decides initial weights, order, augmentation and probes; never an image or a label.", low=0)
-    susceptibility_lr: float = _option(
-        0.05, "Learning rate of the fixed-rate susceptibility probe; 0 switches both probes off.", low=0.0
-    )
+    susceptibility_lr: float = _option(0.05, "Learning rate of the fixed-rate susceptibility probe; 0 switches both probes off.", low=0.0)
     curvature_every: int = _option(1, "Probe the input-loss curvature every so many epochs; 0 switches it off.", low=0)
-    curvature_directions: int = _option(
-        2, "Random directions per image and curvature probe (the paper uses 10).", low=1, high=1_000
-    )
+    curvature_directions: int = _option(2, "Random directions per image and curvature probe (the paper uses 10).", low=1, high=1_000)
     curvature_radius: float = _option(
-        1e-3, "Step h of the curvature probe in normalised input units; a neighbourhood, not a numerical epsilon.",
-        low=0.0, above=True, high=10.0,
+        1e-3,
+        "Step h of the curvature probe in normalised input units; a neighbourhood, not a numerical epsilon.",
+        low=0.0,
+        above=True,
+        high=10.0,
     )
     embedding_every: int = _option(
         1, "Record the penultimate layer every so many epochs; 0 switches it off, and near-duplicates with it.", low=0

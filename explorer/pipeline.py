@@ -59,9 +59,7 @@ def state_epoch(state: bytes) -> int:
     return int(read_state(state)["epoch"])
 
 
-def run(
-    config: RunConfig, state: bytes | None = None, prepared: Prepared | None = None, threads: int | None = None
-) -> Iterator[Record]:
+def run(config: RunConfig, state: bytes | None = None, prepared: Prepared | None = None, threads: int | None = None) -> Iterator[Record]:
     """Train as ``config`` says and yield Progress, EpochRecord (0..epochs) and one FinalRecord.
 
     Needs nothing but its config; ``state`` continues an earlier run, ``prepared`` saves loading the data twice and

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from explorer import pipeline
 from explorer.config import RunConfig
@@ -16,7 +17,11 @@ from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
 from explorer.training import state
 
-TINY = RunConfig(dataset="digits", train_size=200, model="cnn", width=4, epochs=3, noise="symmetric", noise_rate=0.2, device="cpu")
+TINY = RunConfig(
+    dataset="digits", train_size=200, noise="symmetric", noise_rate=0.2, model="cnn", width=4, loss="ce", epochs=3, batch_size=64, lr=0.05,
+    momentum=0.9, weight_decay=0.0, schedule="constant", augment="none", susceptibility_lr=0.05, curvature_every=1, curvature_directions=2,
+    curvature_radius=1e-3, embedding_every=1, device="cpu",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +30,7 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLORER_HOME", str(home))
+        torch.set_num_threads(1)  # small tensors on a shared machine: more threads only wait for each other
         for name in ("EXPLORER_DATA_ROOT", "EXPLORER_TOKEN"):
             patch.delenv(name, raising=False)
         yield home

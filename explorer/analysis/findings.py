@@ -30,7 +30,8 @@ def story(run: Run, epoch: int) -> str:
     now = {name: float(column[-1]) for name, column in epochs.items()}
     test = "test accuracy" if run.test_is_reference else "accuracy on held-out given labels"
     if now["epoch"] == 0:
-        return f"Untrained: it guesses. {test.capitalize()} is {_percent(now['test_accuracy'])}, chance is {_percent(1 / len(run.class_names))}."
+        chance = _percent(1 / len(run.class_names))
+        return f"Untrained: it guesses. {test.capitalize()} is {_percent(now['test_accuracy'])}, chance is {chance}."
     peak_epoch, peak = peak_of(epochs, "test_accuracy")
     fell = peak - now["test_accuracy"]
     peaked = f"{test.capitalize()} peaked at epoch {peak_epoch} ({_percent(peak)})"
@@ -53,8 +54,9 @@ def _without_truth(run: Run, now: Mapping[str, float], fell: float, peaked: str,
         return f"No label is wrong here. Training accuracy is {_percent(now['train_accuracy'])}, {test} {_percent(now['test_accuracy'])}."
     fit = f"It fits {_percent(now['train_accuracy'])} of the given labels"
     if fell >= FELL:
-        return f"{fit}. {peaked} and is {100 * fell:.1f} points lower now: it fits what it cannot generalise. Which labels are wrong is not known."
-    return f"{fit}; {test} is {_percent(now['test_accuracy'])}. Which labels are wrong is not known: watch susceptibility and curvature instead."
+        return f"{fit}. {peaked} and is {100 * fell:.1f} points lower now: it fits what does not help it on new images."
+    unknown = "Which labels are wrong is not known: watch susceptibility and curvature instead."
+    return f"{fit}; {test} is {_percent(now['test_accuracy'])}. {unknown}"
 
 
 def peak_of(epochs: Mapping[str, Array], name: str) -> tuple[int, float]:

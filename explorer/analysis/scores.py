@@ -28,7 +28,7 @@ class ScoreInfo(NamedTuple):
 
 SCORES: dict[str, ScoreInfo] = {
     "curvature": ScoreInfo(
-        "Input-loss curvature", "high", "1",
+        "Input-loss curvature", "high", "nats/unit²",
         "How fast the loss gradient turns when the image changes a little, averaged over the probed epochs. The network bends its "
         "decision sharply around images it makes an exception for: good at conflicting copies and atypical images.",
         "Garg, Ravikumar, Roy 2024, arXiv:2307.05831",
@@ -170,3 +170,12 @@ def percentile(name: str, values: Array) -> Array:
     own = np.nan_to_num(suspicion(name, values), nan=-np.inf)
     below, upto = np.searchsorted(ascending, own, "left"), np.searchsorted(ascending, own, "right")
     return (below + upto - 1) / 2 / max(1, len(own) - 1)
+
+
+def usual_prediction(predicted_label: Array) -> Array:
+    """int64 ``[N]``: the class predicted in most epochs of ``predicted_label [E, N]``; of several, the smallest.
+
+    What an image looks like to the network over its whole training: at the end, a network that memorizes repeats the label.
+    """
+    counts = np.stack([(predicted_label == k).sum(axis=0) for k in range(int(predicted_label.max(initial=0)) + 1)])
+    return counts.argmax(axis=0).astype(np.int64)

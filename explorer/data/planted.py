@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -27,55 +26,38 @@ Random = np.random.Generator
 
 
 def load_planted(train_size: int = 0, *, seed: int = 0, image_size: int = 0) -> Dataset:
-    """Draw the set: the same arguments give the same bytes; the test images depend on seed and image size alone.
+    """Draw N = ``train_size`` (0: 2,000) training and 1,000 test images, S = ``image_size`` (0: 32) pixels wide and high.
 
-    Args:
-        train_size: number of training images, any number from 4 on; 0: 2,000. There are always 1,000 test images.
-        seed: decides every pixel and label.
-        image_size: side S in pixels, 16 to 512; 0: 32.
+    The same arguments give the same bytes; the test images depend on ``seed`` and ``image_size`` alone.
 
     Returns:
-        images uint8 ``[N, S, S, 3]``. ``true_label`` is the class drawn; ``given_label`` differs from it for conflicting
-        near-duplicates only. ``planted.partner`` is the typical image copied, each at most once. Test: no copies, no wrong labels.
+        images uint8 ``[N, S, S, 3]``; ``true_label`` is the class drawn, ``given_label`` differs from it for conflicting copies
+        only; ``planted.partner`` is a typical image, used at most once. The test set has no copies and no wrong labels.
 
     Raises:
-        ConfigError: for an image size out of range.
-        DataError: for fewer than 4 training images.
+        ConfigError: for an image size outside 16..512. DataError: for fewer than 4 training images.
     """
     side, size = image_size or IMAGE_SIZE, train_size or TRAIN_SIZE
     if not 16 <= side <= 512:
         raise ConfigError("image_size", image_size, "is not 0 or a whole number from 16 to 512")
     if size < 4:
         raise DataError(f"only {size} training images: at least 4 are needed to train a classifier")
-    train_plan, train_pens, test_plan, test_pens = generator(seed, "planted").spawn(4)
-    plan, test = _plan(size, round(NEAR_DUPLICATE_SHARE * size), train_plan), _plan(TEST_SIZE, 0, test_plan)
+    train_plan, train_art, test_plan, test_art = generator(seed, "planted").spawn(4)
+    true_label, given_label, planted = _plan(size, round(NEAR_DUPLICATE_SHARE * size), train_plan)
+    test_label, _, test_truth = _plan(TEST_SIZE, 0, test_plan)
     return Dataset(
-        name="planted", class_names=CLASS_NAMES, source_index=freeze(np.arange(size, dtype=np.int64)),
-        train_images=freeze(_images(plan, side, train_pens)), given_label=freeze(plan.given_label), true_label=freeze(plan.true_label),
-        test_images=freeze(_images(test, side, test_pens)), test_label=freeze(test.true_label), test_is_reference=True,
-        planted=PlantedTruth(freeze(plan.kind), freeze(plan.partner), freeze(plan.transform)),
+        name="planted", class_names=CLASS_NAMES, source_index=freeze(np.arange(size, dtype=np.int64)), planted=planted,
+        train_images=_images(true_label, planted, side, train_art), given_label=given_label, true_label=true_label,
+        test_images=_images(test_label, test_truth, side, test_art), test_label=test_label, test_is_reference=True,
     )
 
 
-class Plan(NamedTuple):
-    """Everything about a split but its pixels; fields as in Dataset and PlantedTruth, all ``[N]``."""
-
-    true_label: Array
-    given_label: Array
-    kind: Array
-    partner: Array
-    transform: Array
-
-
-def _plan(size: int, copies: int, rng: Random) -> Plan:
-    """Balance the classes; spread atypical images and copies evenly over classes and at random over positions."""
+def _plan(size: int, copies: int, rng: Random) -> tuple[Array, Array, PlantedTruth]:
+    """(true label, given label, truth): classes balanced; atypical images and copies even over classes, random over positions."""
     rounds = rng.spawn(-(-size // len(CLASS_NAMES)))  # image i keeps its class whatever the size
     true_label = np.concatenate([r.permutation(len(CLASS_NAMES)) for r in rounds])[:size].astype(np.int64)
     pools = [rng.permutation(np.flatnonzero(true_label == c)).tolist() for c in rng.permutation(len(CLASS_NAMES))]
-    pairs = []
-    for _ in range(copies):
-        pool = max(pools, key=len)
-        pairs.append((pool.pop(), pool.pop()))
+    pairs = [(pool.pop(), pool.pop()) for pool in (max(pools, key=len) for _ in range(copies))]
     atypical = [max(pools, key=len).pop() for _ in range(round(ATYPICAL_SHARE * size))]
     copy, source = rng.permutation(np.array(pairs, dtype=np.int64).reshape(-1, 2)).T
     kind, partner, transform = np.full(size, "typical", dtype="<U14"), np.full(size, -1, dtype=np.int64), np.full(size, "", dtype="<U13")
@@ -84,42 +66,38 @@ def _plan(size: int, copies: int, rng: Random) -> Plan:
     conflicting = copy[1::2]  # every second one of a list ordered by transform: half of all, and half of each transform
     given_label = true_label.copy()
     given_label[conflicting] += rng.integers(1, len(CLASS_NAMES), len(conflicting))
-    return Plan(true_label, given_label % len(CLASS_NAMES), kind, partner, transform)
+    given_label %= len(CLASS_NAMES)
+    return freeze(true_label), freeze(given_label), PlantedTruth(freeze(kind), freeze(partner), freeze(transform))
 
 
-def _images(plan: Plan, side: int, rng: Random) -> Array:
+def _images(label: Array, truth: PlantedTruth, side: int, rng: Random) -> Array:
     """Draw uint8 ``[N, side, side, 3]``. Every image has its own generator: it depends on its position, class and kind only."""
-    images = np.empty((len(plan.kind), side, side, 3), dtype=np.uint8)
-    for i, pen in enumerate(rng.spawn(len(images))):
-        if plan.partner[i] < 0:
-            images[i] = _picture(CLASS_NAMES[plan.true_label[i]], plan.kind[i] == "atypical", side, pen)
-    for i in np.flatnonzero(plan.partner >= 0):
-        images[i] = TRANSFORMS[str(plan.transform[i])](images[plan.partner[i]])
-    return images
+    images = np.empty((len(label), side, side, 3), dtype=np.uint8)
+    for i, own in enumerate(rng.spawn(len(images))):
+        if truth.partner[i] < 0:
+            images[i] = _picture(CLASS_NAMES[label[i]], bool(truth.kind[i] == "atypical"), side, own)
+    for i in np.flatnonzero(truth.partner >= 0):
+        images[i] = TRANSFORMS[str(truth.transform[i])](images[truth.partner[i]])
+    return freeze(images)
 
 
-# -- near-duplicates: uint8 [S, S, 3] -> the same ----------------------------------------------
-def _recompression(image: Array) -> Array:
+# -- near-duplicates ---------------------------------------------------------------------------
+def _recompressed(image: Array) -> Array:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=40)
     return np.asarray(Image.open(file))
 
 
-def _brightness(image: Array) -> Array:
-    return np.minimum(np.rint(image * 1.15), 255).astype(np.uint8)
+def _cropped(image: Array) -> Array:
+    side, edge = len(image), len(image) // 16
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR, (edge, edge, side - edge, side - edge)))
 
 
-def _shift(image: Array) -> Array:
-    return np.pad(image, ((0, 0), (1, 0), (0, 0)), mode="edge")[:, :-1]
-
-
-def _crop(image: Array) -> Array:
-    side, margin = len(image), len(image) // 16
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR, (margin, margin, side - margin, side - margin)))
-
-
-TRANSFORMS: dict[str, Callable[[Array], Array]] = {
-    "exact": np.copy, "recompression": _recompression, "brightness": _brightness, "shift": _shift, "mirror": np.fliplr, "crop": _crop,
+TRANSFORMS: dict[str, Callable[[Array], Array]] = {  # of one image, uint8 [S, S, 3]
+    "exact": np.copy, "recompression": _recompressed,
+    "brightness": lambda image: np.minimum(np.rint(image * 1.15), 255).astype(np.uint8),
+    "shift": lambda image: np.pad(image, ((0, 0), (1, 0), (0, 0)), mode="edge")[:, :-1],
+    "mirror": np.fliplr, "crop": _cropped,
 }
 
 # -- one picture -------------------------------------------------------------------------------
@@ -129,23 +107,23 @@ CREAM, INK = np.array((252.0, 246, 232)), np.array((34.0, 36, 58))
 
 
 def _picture(name: str, atypical: bool, side: int, rng: Random) -> Array:
-    """One image, uint8 ``[side, side, 3]``: drawn enlarged and averaged down, then lit from one side and given a little grain."""
-    tilt, usual, rare = FORMS[name]
+    """One image, uint8 ``[side, side, 3]``: drawn enlarged, averaged down, lit from one side and given a little grain."""
+    tilt, *usual, rare = FORMS[name]
     lines = atypical and rng.random() < 0.5
-    parts = rare if atypical and not lines else usual[rng.integers(len(usual))]
-    colours, big, place = _colours(rng), side * max(2, 128 // side), _placement(tilt, rng)
-    canvas = _backdrop(colours["ground"], rng).resize((big, big), Image.Resampling.BICUBIC)
+    form = rare if atypical and not lines else usual[rng.integers(len(usual))]
+    hard = rng.random() ** 8  # most pictures are easy; a few are small, turned, off centre or half covered
+    colours, big, place = _colours(rng), side * max(2, 128 // side), _placement(tilt, hard, rng)
+    canvas = _ground(colours["ground"], rng).resize((big, big), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(canvas, "RGBA")
-    for _ in range(rng.integers(2, 6)):
-        _loose_shape(draw, big, rng, alpha=int(rng.integers(70, 150)))
-    for role, corners in parts:
-        pixels = _pixels(place(corners), big)
-        if lines:
-            draw.line([*pixels, *pixels[:2]], fill=_rgba(colours["line"]), width=big // 26)
-        else:
-            draw.polygon(pixels, fill=_rgba(colours[role]))
-    if rng.random() < 0.35:
-        _loose_shape(draw, big, rng)
+    for _ in range(rng.integers(1, 5)):
+        _loose_shape(draw, rng, alpha=int(rng.integers(70, 150)))
+    placed = [(role, place(corners)) for role, *polygons in form for corners in polygons]
+    for _, corners in placed:  # the paper rim of a sticker; in a line drawing the lines themselves
+        _paint(draw, corners, colours["line" if lines else "rim"], line=1 / 26 if lines else 1 / 14)
+    for role, corners in placed if not lines else ():
+        _paint(draw, corners, colours[role])
+    if rng.random() < 0.15 + 0.8 * hard:
+        _loose_shape(draw, rng, larger=0.45 * hard)
     small = np.asarray(canvas.reduce(big // side), dtype=float)
     ramp, (across, down) = np.linspace(-0.1, 0.1, side), rng.uniform(-1, 1, 2)
     light = 1 + across * ramp[None, :, None] + down * ramp[:, None, None]
@@ -155,46 +133,48 @@ def _picture(name: str, atypical: bool, side: int, rng: Random) -> Array:
 def _colours(rng: Random) -> dict[str, Array]:
     """Colour of each role: full colours on a pale ground by day, lightened ones on a dark ground by night."""
     ground, body, accent = PALETTE[rng.permutation(len(PALETTE))[:3]]
-    far, near = (INK, CREAM) if rng.random() < 0.35 else (CREAM, INK)
+    far, near = (INK, CREAM) if rng.random() < 0.2 else (CREAM, INK)
     return {
-        "ground": 0.4 * ground + 0.6 * far, "body": 0.85 * body + 0.15 * near, "shade": 0.65 * body + 0.35 * INK, "line": near,
+        "ground": 0.5 * ground + 0.5 * far, "body": 0.85 * body + 0.15 * near, "shade": 0.65 * body + 0.35 * INK, "line": near, "rim": CREAM,
         "accent": 0.85 * accent + 0.15 * near, "dark": 0.9 * INK + 0.1 * body, "light": 0.9 * CREAM + 0.1 * accent,
     }
 
 
-def _backdrop(colour: Array, rng: Random) -> Image.Image:
+def _ground(colour: Array, rng: Random) -> Image.Image:
     """Six by six pixels around one colour, to be enlarged into soft clouds."""
-    cells = colour + rng.normal(0, 14, (6, 6, 1)) + rng.normal(0, 5, (6, 6, 3)) + np.linspace(-1, 1, 6)[:, None, None] * rng.normal(0, 22)
+    cells = colour + rng.normal(0, 8, (6, 6, 1)) + rng.normal(0, 5, (6, 6, 3)) + np.linspace(-1, 1, 6)[:, None, None] * rng.normal(0, 22)
     return Image.fromarray(np.clip(cells, 0, 255).astype(np.uint8))
 
 
-def _loose_shape(draw: ImageDraw.ImageDraw, big: int, rng: Random, alpha: int = 255) -> None:
-    """A small disc, triangle or bar of any colour that has nothing to do with the object."""
+def _loose_shape(draw: ImageDraw.ImageDraw, rng: Random, alpha: int = 255, larger: float = 0) -> None:
+    """A disc, triangle or bar of any colour that has nothing to do with the object; a larger one is nearer to the middle."""
     corners = (_disc(0, 0, 1), _disc(0, 0, 1, corners=3), _box(-2, -0.25, 2, 0.25))[rng.integers(3)]
-    turned = corners @ _rotation(rng.uniform(0, 360)) * rng.uniform(0.1, 0.26) + rng.uniform(-1, 1, 2)
-    draw.polygon(_pixels(turned, big), fill=_rgba(PALETTE[rng.integers(len(PALETTE))] * 0.75 + CREAM * 0.25, alpha))
+    turned = corners @ _rotation(rng.uniform(0, 360)) * (rng.uniform(0.1, 0.26) + larger) + rng.uniform(-1, 1, 2) * (1 - larger)
+    _paint(draw, turned, PALETTE[rng.integers(len(PALETTE))] * 0.75 + CREAM * 0.25, alpha)
 
 
-def _placement(tilt: float, rng: Random) -> Callable[[Array], Array]:
-    """A map of corners ``[P, 2]`` into the picture: bent, turned by up to ``tilt`` degrees, perhaps mirrored, stretched, scaled, moved."""
-    phase, bend = rng.uniform(0, 6.28, 2), rng.uniform(0.02, 0.1)
-    size, stretch = rng.uniform(0.42, 0.82), rng.uniform(0.82, 1.2)
-    matrix = size * np.diag([rng.choice([-1, 1]) * stretch, 1 / stretch]) @ _rotation(rng.uniform(-tilt, tilt))
-    centre = rng.uniform(-1, 1, 2) * (1 - size)
+def _placement(tilt: float, hard: float, rng: Random) -> Callable[[Array], Array]:
+    """A map of corners ``[P, 2]`` into the picture: bent, stretched, perhaps mirrored, turned by up to ``tilt`` degrees, scaled, moved."""
+    phase, bend, stretch = rng.uniform(0, 6.28, 2), rng.uniform(0.02, 0.06), rng.uniform(0.93, 1.07)
+    size = rng.uniform(0.77, 0.9) - 0.4 * hard * rng.random()
+    turn = _rotation(rng.uniform(-tilt, tilt) * (0.13 + 0.87 * hard))
+    matrix = size * np.diag([rng.choice([-1, 1]) * stretch, 1 / stretch]) @ turn
+    centre = rng.uniform(-1, 1, 2) * min(1 - size, 0.03 + hard)
     return lambda corners: (corners + bend * np.sin(2.5 * corners[:, ::-1] + phase)) @ matrix + centre
 
 
-def _pixels(corners: Array, big: int) -> list[float]:
-    return ((corners + 1) * (big / 2)).ravel().tolist()
-
-
-def _rgba(colour: Array, alpha: int = 255) -> tuple[int, int, int, int]:
-    red, green, blue = colour.astype(int).tolist()
-    return red, green, blue, alpha
+def _paint(draw: ImageDraw.ImageDraw, corners: Array, colour: Array, alpha: int = 255, line: float = 0) -> None:
+    """Fill the polygon or, with ``line`` as a share of the picture's side, draw its outline."""
+    big, fill = draw.im.size[0], (*colour.astype(int).tolist(), alpha)
+    pixels = ((corners + 1) * (big / 2)).ravel().tolist()
+    if line:
+        draw.line([*pixels, *pixels[:4]], fill=fill, width=int(big * line))
+    else:
+        draw.polygon(pixels, fill=fill)
 
 
 # -- forms: polygons [P, 2] in a frame from -1 to 1, x to the right and y down, painted in order --
-Form = list[tuple[str, Array]]  # role in the colouring, corners
+Form = list[tuple[str, *tuple[Array, ...]]]  # role in the colouring, then the polygons of that colour
 
 
 def _poly(*xy: float) -> Array:
@@ -221,72 +201,64 @@ def _rotation(degrees: float) -> Array:
     return np.array([[c, s], [-s, c]])
 
 
-def _around(role: str, corners: Array, *degrees: float) -> Form:
-    return [(role, corners @ _rotation(d)) for d in degrees]
-
-
-def _each(role: str, *corners: Array) -> Form:
-    return [(role, c) for c in corners]
+def _around(corners: Array, times: int) -> list[Array]:
+    return [corners @ _rotation(360 * k / times) for k in range(times)]
 
 
 BLADE = np.concatenate([_disc(-0.55, 0, 1.05, 0, -58, 58), _disc(0.55, 0, 1.05, 0, 122, 238)])  # a pointed oval, upright
-HULL, WHEELS = _poly(-0.95, 0.3, 0.95, 0.3, 0.6, 0.85, -0.65, 0.85), (_disc(-0.5, 0.45, 0.26), _disc(0.5, 0.45, 0.26))
-FORMS: dict[str, tuple[float, tuple[Form, ...], Form]] = {  # class: largest tilt in degrees, usual forms, rare form
-    "boat": (20, (
-        [("dark", _box(-.05, -.95, .05, .4)), ("light", _poly(.1, -.9, .8, .2, .1, .2)), ("accent", _poly(-.1, -.65, -.1, .2, -.7, .2)), ("body", HULL)],
-        [("dark", _box(-.05, -.95, .05, .4)), ("accent", _poly(-.5, -.75, .5, -.75, .7, .1, -.7, .1)), ("body", HULL)],
-    ), [("light", _disc(.5, -.8, .17)), ("light", _disc(.78, -.65, .14)), ("accent", _box(.05, -.75, .33, 0)), ("light", _box(-.5, -.2, .6, .35)),
-        *_each("dark", _box(-.35, -.05, -.1, .15), _box(.15, -.05, .4, .15)), ("body", HULL)]),
-    "car": (20, (
-        [("body", _poly(-.95, .45, -.95, .05, -.6, -.05, -.35, -.5, .35, -.5, .65, -.05, .95, .05, .95, .45)),
-         *_each("light", _poly(-.45, -.03, -.28, -.38, -.04, -.38, -.04, -.03), _poly(.06, -.03, .06, -.38, .28, -.38, .5, -.03)), *_each("dark", *WHEELS)],
-        [("body", _box(-.95, -.5, .35, .45)), ("accent", _poly(.35, -.25, .7, -.25, .95, .1, .95, .45, .35, .45)),
-         ("light", _poly(.45, -.15, .65, -.15, .82, .1, .45, .1)), *_each("dark", *WHEELS)],
-    ), [*_each("dark", *(_box(x - .15, y - .12, x + .15, y + .12) for x in (-.5, .5) for y in (-.5, .5))), ("body", _disc(0, 0, .9, .5, 22, 382, 8)),
-        ("dark", _poly(.3, -.32, .5, -.25, .5, .25, .3, .32)), ("dark", _box(-.6, -.25, -.45, .25)), ("shade", _box(-.4, -.32, .25, .32))]),
-    "cup": (20, (
-        [("body", _disc(.5, 0, .42)), ("ground", _disc(.5, 0, .24)), ("body", _poly(-.65, -.6, .55, -.6, .45, .75, -.55, .75)),
+HULL, MAST, STEM = _poly(-.95, .3, .95, .3, .6, .85, -.65, .85), _box(-.05, -.95, .05, .4), _box(-.05, .6, .05, 1)
+WHEELS = _disc(-.5, .45, .26), _disc(.5, .45, .26)
+FORMS: dict[str, tuple[float, Form, Form, Form]] = {  # class: largest tilt in degrees, two usual forms, the rare form
+    "boat": (20,
+        [("dark", MAST), ("light", _poly(.1, -.9, .8, .2, .1, .2)), ("accent", _poly(-.1, -.65, -.1, .2, -.7, .2)), ("body", HULL)],
+        [("dark", MAST), ("accent", _poly(-.5, -.75, .5, -.75, .7, .1, -.7, .1)), ("body", HULL)],
+        [("accent", _box(.05, -.75, .33, 0)), ("light", _disc(.5, -.8, .17), _disc(.78, -.65, .14), _box(-.5, -.2, .6, .35)),
+         ("dark", _box(-.35, -.05, -.1, .15), _box(.15, -.05, .4, .15)), ("body", HULL)]),
+    "car": (20, [("body", _poly(-.95, .45, -.95, .05, -.6, -.05, -.35, -.5, .35, -.5, .65, -.05, .95, .05, .95, .45)), ("dark", *WHEELS),
+         ("light", _poly(-.45, -.03, -.28, -.38, -.04, -.38, -.04, -.03), _poly(.06, -.03, .06, -.38, .28, -.38, .5, -.03))],
+        [("body", _box(-.95, -.5, .35, .45)), ("accent", _poly(.35, -.25, .7, -.25, .95, .1, .95, .45, .35, .45)), ("dark", *WHEELS),
+         ("light", _poly(.45, -.15, .65, -.15, .82, .1, .45, .1))],
+        [("dark", *(_box(x, y, x + .3, y + .24) for x in (-.65, .35) for y in (-.62, .38))), ("body", _disc(0, 0, .9, .5, 22, 382, 8)),
+         ("dark", _poly(.3, -.32, .5, -.25, .5, .25, .3, .32), _box(-.6, -.25, -.45, .25)), ("shade", _box(-.4, -.32, .25, .32))]),
+    "cup": (20, [("body", _disc(.5, 0, .42)), ("ground", _disc(.5, 0, .24)), ("body", _poly(-.65, -.6, .55, -.6, .45, .75, -.55, .75)),
          ("accent", _poly(-.63, -.2, .51, -.2, .48, .2, -.6, .2)), ("shade", _disc(-.05, -.6, .6, .16))],
-        [("accent", _disc(0, .68, .9, .14)), ("body", _disc(.7, 0, .28)), ("ground", _disc(.7, 0, .15)), ("body", _disc(0, -.3, .8, 1, 0, 180)),
-         ("shade", _disc(0, -.3, .8, .17))],
-    ), [("body", _disc(0, -.7, .6, .95, 0, 180)), ("accent", _disc(0, -.45, .55, .7, 0, 180)), ("body", _box(-.07, .1, .07, .85)), ("body", _disc(0, .85, .5, .12))]),
-    "fish": (35, (
-        [("accent", _poly(-.3, -.3, .3, -.8, .35, -.2)), ("body", _poly(.4, 0, .95, -.5, .8, 0, .95, .5)), ("body", _disc(-.15, 0, .78, .45)),
+        [("accent", _disc(0, .68, .9, .14)), ("body", _disc(.7, 0, .28)), ("ground", _disc(.7, 0, .15)),
+         ("body", _disc(0, -.3, .8, 1, 0, 180)), ("shade", _disc(0, -.3, .8, .17))],
+        [("body", _disc(0, -.7, .6, .95, 0, 180), _box(-.07, .1, .07, .85), _disc(0, .85, .5, .12)), ("accent", _disc(0, -.45, .5, .6, 0, 180))]),
+    "fish": (35,
+        [("accent", _poly(-.3, -.3, .3, -.8, .35, -.2)), ("body", _poly(.4, 0, .95, -.5, .8, 0, .95, .5), _disc(-.15, 0, .78, .45)),
          ("accent", _poly(-.1, .1, .3, .35, .2, 0)), ("light", _disc(-.55, -.1, .14)), ("dark", _disc(-.57, -.1, .07))],
-        [("accent", _poly(-.3, -.3, .5, -.95, .2, 0, .5, .95, -.3, .3)), ("body", _poly(.3, 0, .9, -.35, .9, .35)), ("body", _disc(-.2, 0, .62, .55)),
+        [("accent", _poly(-.3, -.3, .5, -.95, .2, 0, .5, .95, -.3, .3)), ("body", _poly(.3, 0, .9, -.35, .9, .35), _disc(-.2, 0, .62, .55)),
          ("light", _box(-.15, -.5, .05, .5)), ("dark", _disc(-.55, -.12, .1))],
-    ), [("body", _poly(.5, 0, .98, -.3, .98, .3)), ("shade", _star(14, .75, .85)), ("body", _disc(0, 0, .62)), ("light", _disc(-.05, .25, .45, .32)),
-        ("dark", _disc(-.35, -.2, .12)), ("accent", _poly(.1, -.05, .45, .1, .1, .25))]),
-    "flower": (180, (
-        [*_around("body", _disc(0, -.55, .36, .42), *range(0, 360, 72)), ("accent", _disc(0, 0, .28))],
-        [*_around("body", _disc(0, -.6, .19, .38), *range(0, 360, 45)), ("dark", _disc(0, 0, .26))],
-    ), [("shade", _box(-.07, 0, .07, .95)), ("shade", _poly(0, .9, .5, .1, .4, .7)), ("shade", _poly(0, .9, -.5, .3, -.35, .8)),
-        ("body", _poly(-.5, -.9, -.25, -.5, 0, -.95, .25, -.5, .5, -.9, .45, -.15, .2, .1, -.2, .1, -.45, -.15))]),
-    "house": (15, (
-        [("body", _box(-.7, -.1, .7, .9)), ("accent", _poly(-.95, -.1, 0, -.9, .95, -.1)), ("dark", _box(-.15, .3, .15, .9)),
-         *_each("light", _box(-.52, .1, -.28, .4), _box(.28, .1, .52, .4))],
+        [("body", _poly(.5, 0, .98, -.3, .98, .3)), ("shade", _star(14, .75, .85)), ("body", _disc(0, 0, .62)),
+         ("light", _disc(-.05, .25, .45, .32)), ("dark", _disc(-.35, -.2, .12)), ("accent", _poly(.1, -.05, .45, .1, .1, .25))]),
+    "flower": (180, [("body", *_around(_disc(0, -.55, .36, .42), 5)), ("accent", _disc(0, 0, .28))],
+        [("body", *_around(_disc(0, -.6, .19, .38), 8)), ("dark", _disc(0, 0, .26))],
+        [("shade", _box(-.07, 0, .07, .95), _poly(0, .9, .5, .1, .4, .7), _poly(0, .9, -.5, .3, -.35, .8)),
+         ("body", _poly(-.5, -.9, -.25, -.5, 0, -.95, .25, -.5, .5, -.9, .45, -.15, .2, .1, -.2, .1, -.45, -.15))]),
+    "house": (15, [("body", _box(-.7, -.1, .7, .9)), ("accent", _poly(-.95, -.1, 0, -.9, .95, -.1)), ("dark", _box(-.15, .3, .15, .9)),
+         ("light", _box(-.52, .1, -.28, .4), _box(.28, .1, .52, .4))],
         [("shade", _box(.3, -.95, .55, -.4)), ("body", _box(-.8, -.1, .8, .8)), ("accent", _poly(-.95, 0, -.65, -.65, .65, -.65, .95, 0)),
          ("dark", _box(-.6, .2, -.3, .8)), ("light", _box(0, .2, .55, .55))],
-    ), [("body", _box(-.45, -.95, .45, .95)), *_each("light", *(_box(x - .12, y - .12, x + .12, y + .12) for x in (-.2, .2) for y in (-.7, -.3, .1, .5)))]),
-    "leaf": (180, (
-        [("shade", _box(-.05, .6, .05, 1)), ("body", BLADE), ("shade", _box(-.03, -.7, .03, .8)),
-         *_each("shade", *(_poly(0, y, s * .32, y - .28, s * .3, y - .2, 0, y + .1) for y in (-.15, .3) for s in (-1, 1)))],
-        [("dark", _box(-.05, .6, .05, 1)), ("body", BLADE * (1.35, .95)), ("accent", BLADE[:24] * (1.35, .95))],
-    ), [("shade", _box(-.04, -.6, .04, 1)), ("body", BLADE * (.4, .4) + (0, -.6)),
-        *_each("body", *(BLADE * (.35, .5) @ _rotation(s * 65) + (s * .42, y) for y in (-.15, .25, .65) for s in (-1, 1)))]),
-    "mushroom": (20, (
-        [("light", _poly(-.2, 0, .2, 0, .32, .9, -.32, .9)), ("body", _disc(0, .1, .88, .9, 180, 360)),
-         *_each("light", _disc(-.4, -.2, .13), _disc(.05, -.45, .16), _disc(.45, -.15, .12))],
-        [("light", _poly(-.14, 0, .14, 0, .2, .95, -.2, .95)), ("shade", _disc(0, .05, .75, .16)), ("body", _poly(-.75, .05, -.4, -.55, 0, -.9, .4, -.55, .75, .05))],
-    ), [("body", _disc(0, 0, .88)), ("light", _disc(0, 0, .18)), *_around("light", _disc(0, -.55, .15), *range(0, 360, 60))]),
-    "star": (180, (
-        [("body", _star(5, .42, .98))], [("accent", _star(5, .55, .98)), ("body", _star(5, .55, .68))],
-    ), [*_each("light", _poly(-.3, -.5, .98, -.75, -.2, -.2), _poly(-.2, -.1, .95, 0, -.2, .2), _poly(-.3, .5, .98, .75, -.2, .2)),
-        ("body", _star(5, .42, .65) + (-.35, 0))]),
-    "tree": (15, (
-        [("dark", _box(-.13, .2, .13, .95)), *_each("body", _disc(-.4, -.05, .42), _disc(.4, -.05, .42), _disc(0, -.45, .48)), ("shade", _disc(.15, -.05, .3))],
-        [("dark", _box(-.1, .4, .1, .98)), *_each("body", _poly(-.75, .55, 0, -.1, .75, .55), _poly(-.62, .1, 0, -.5, .62, .1), _poly(-.45, -.3, 0, -.95, .45, -.3))],
-    ), [("dark", _poly(-.05, -.3, .1, -.3, .3, .95, .05, .95)), *_each("body", *(BLADE * (.32, .5) @ _rotation(d) @ np.eye(2) + (.75 * np.sin(np.radians(d)) * .6,
-        -.35 - .45 * np.cos(np.radians(d))) for d in (-120, -75, -30, 30, 75, 120)))]),
+        [("body", _box(-.45, -.95, .45, .95)), ("light", *(_box(x, y, x + .24, y + .24) for x in (-.32, .08) for y in (-.8, -.4, 0, .4)))]),
+    "leaf": (180, [("shade", STEM), ("body", BLADE), ("shade", _box(-.03, -.7, .03, .8)),
+         ("shade", *(_poly(0, y, s * .32, y - .28, s * .3, y - .2, 0, y + .1) for y in (-.15, .3) for s in (-1, 1)))],
+        [("dark", STEM), ("body", BLADE * (1.35, .95)), ("accent", BLADE[:24] * (1.35, .95))],
+        [("shade", STEM * (.8, 4) - (0, 3)), ("body", BLADE * .4 - (0, .6)),
+         ("body", *(BLADE * (.35, .5) @ _rotation(s * 65) + (s * .42, y) for y in (-.15, .25, .65) for s in (-1, 1)))]),
+    "mushroom": (20, [("light", _poly(-.2, 0, .2, 0, .32, .9, -.32, .9)), ("body", _disc(0, .1, .88, .9, 180, 360)),
+         ("light", _disc(-.4, -.2, .13), _disc(.05, -.45, .16), _disc(.45, -.15, .12))],
+        [("light", _poly(-.14, 0, .14, 0, .2, .95, -.2, .95)), ("shade", _disc(0, .05, .75, .16)),
+         ("body", _poly(-.75, .05, -.4, -.55, 0, -.9, .4, -.55, .75, .05))],
+        [("body", _disc(0, 0, .88)), ("light", _disc(0, 0, .18), *_around(_disc(0, -.55, .15), 6))]),
+    "star": (180, [("body", _star(5, .42, .98))],
+        [("accent", _star(5, .55, .98)), ("body", _star(5, .55, .68))],
+        [("light", *(_poly(-.25, y / 2 - .2, .98, y, -.25, y / 2 + .2) for y in (-.7, 0, .7))), ("body", _star(5, .42, .65) - (.35, 0))]),
+    "tree": (15, [("dark", _box(-.13, .2, .13, .95)), ("body", _disc(-.4, -.05, .42), _disc(.4, -.05, .42), _disc(0, -.45, .48)),
+         ("shade", _disc(.15, -.05, .3))],
+        [("dark", _box(-.1, .4, .1, .98)),
+         ("body", _poly(-.75, .55, 0, -.1, .75, .55), _poly(-.62, .1, 0, -.5, .62, .1), _poly(-.45, -.3, 0, -.95, .45, -.3))],
+        [("dark", _poly(-.05, -.3, .1, -.3, .3, .95, .05, .95)),
+         ("body", *((BLADE * (.32, .5) - (0, .45)) @ _rotation(d) - (0, .35) for d in (-120, -75, -30, 30, 75, 120)))]),
 }
 CLASS_NAMES = tuple(FORMS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from explorer import __version__, pipeline
@@ -21,7 +21,7 @@ from explorer.runs.store import RunStore
 PACKAGES = ("torch", "torchvision", "numpy", "faiss-cpu", "scikit-learn", "pyarrow", "pillow")
 
 
-def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Iterator[Record]:
+def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Generator[Record, None, None]:
     """Train ``config`` into its folder, continuing from its checkpoint if there is one, and pass every record on.
 
     Not asking for the next record (closing the generator) stops the run: finished epochs are kept, and the same call

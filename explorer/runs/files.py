@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -81,15 +82,14 @@ class RunFolder:
         self._facts.mkdir(exist_ok=True)
         write(self._facts / f"epoch_{record.epoch:05d}.npz", lambda file: np.savez(file, allow_pickle=False, **arrays))
         if record.embedding is not None:
-            self._keep_embedding(record, row, earlier)
+            self._keep_embedding(record.embedding, row, earlier)
         self._write_rows([*earlier, row])
         if record.state is not None:
             state = record.state
             write(self.path / "checkpoint.pt", lambda file: file.write(state))
         return row
 
-    def _keep_embedding(self, record: EpochRecord, row: dict[str, float], earlier: list[dict[str, float]]) -> None:
-        embedding = record.embedding
+    def _keep_embedding(self, embedding: Array, row: dict[str, float], earlier: list[dict[str, float]]) -> None:
         write(self.path / "embeddings.npy", lambda file: np.save(file, embedding, allow_pickle=False))
         probed = [r["mean_curvature"] for r in earlier if np.isfinite(r["mean_curvature"])]
         if np.isfinite(row["mean_curvature"]) and all(row["mean_curvature"] > value for value in probed):
@@ -287,7 +287,7 @@ def _planted(table: pa.Table) -> PlantedTruth | None:
     return PlantedTruth(kind, freeze(table["planted_partner"].to_numpy()), transform)
 
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _try_lock(file: io.BufferedRandom) -> bool:

@@ -31,9 +31,7 @@ def _report_one(store: RunStore, run: Run) -> dict[str, Any]:
         "device": run.about["device_name"],
         "threads": run.about["threads"],
         "wrong_rate": run.labels.wrong_rate,
-        "epochs": [
-            {name: _known(column[i]) for name, column in run.epochs.items()} for i in range(len(run.epochs["epoch"]))
-        ],
+        "epochs": [{name: _known(column[i]) for name, column in run.epochs.items()} for i in range(len(run.epochs["epoch"]))],
         "scores": quality(run),
         "region": region_of(store, run),
     }
@@ -44,9 +42,7 @@ def quality(run: Run) -> dict[str, dict[str, Any]]:
     wrong = run.labels.is_mislabeled
     if wrong is None or not len(run.facts.epochs):
         return {}
-    judged = {
-        name: detect(suspicion(name, values), wrong, intervals=run.status == "finished") for name, values in scores_of(run).items()
-    }
+    judged = {name: detect(suspicion(name, values), wrong, intervals=run.status == "finished") for name, values in scores_of(run).items()}
     return {name: {key: _known(value) for key, value in found._asdict().items()} for name, found in judged.items()}
 
 

@@ -187,4 +187,6 @@ class RunStore:
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise StoreError(f"the index {self.root / 'explorer.db'} cannot be used ({error}); free disk space, or delete it: it is rebuilt") from error
+            raise StoreError(
+                f"the index {self.root / 'explorer.db'} cannot be used ({error}); free disk space, or delete it: it is rebuilt"
+            ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,7 @@ class Images:
 class Clock:
     """Seconds by phase, of our own work only: time in which the generator is suspended does not count."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("train", "eval", "probe"), 0.0))
 
     @contextlib.contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
@@ -62,12 +62,10 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+            self.seconds[phase] += time.perf_counter() - started
 
 
-def train(
-    config: RunConfig, data: Dataset, given_label: Array, state: bytes | None = None, threads: int | None = None
-) -> Iterator[Record]:
+def train(config: RunConfig, data: Dataset, given_label: Array, state: bytes | None = None, threads: int | None = None) -> Iterator[Record]:
     """Train on ``data``'s images under ``given_label`` and yield what happened.
 
     Args:
@@ -119,7 +117,9 @@ def train(
             curvature=None if curvature is None else _numpy(curvature, np.float32),
             embedding=_numpy(embedding, np.float32) if _embedding_due(config, epoch) else None,
             state=saving.state(learner, last=epoch == config.epochs),
-            **{f"{phase}_seconds": clock.seconds.get(phase, 0.0) for phase in ("train", "eval", "probe")},
+            train_seconds=clock.seconds["train"],
+            eval_seconds=clock.seconds["eval"],
+            probe_seconds=clock.seconds["probe"],
         )
     parameters = sum(p.numel() for p in learner.model.parameters())
     yield FinalRecord(learner.epoch, learner.step, parameters, peak_memory_mb(device))
@@ -166,9 +166,7 @@ def _on_device(data: Dataset, given_label: Array, device: str) -> tuple[Images, 
 def _learner(config: RunConfig, data: Dataset, device: str) -> Learner:
     _, size, _, channels = data.train_images.shape
     seed = generator(config.seed, "weights").initial_seed()
-    model = build_model(
-        config.model, channels=channels, size=size, num_classes=data.num_classes, width=config.width, seed=seed
-    ).to(device)
+    model = build_model(config.model, channels=channels, size=size, num_classes=data.num_classes, width=config.width, seed=seed).to(device)
     if device == "cuda":
         model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
@@ -179,9 +177,7 @@ def _learner(config: RunConfig, data: Dataset, device: str) -> Learner:
 # -- one epoch -------------------------------------------------------------------------------------
 
 
-def _train_epoch(
-    config: RunConfig, learner: Learner, images: Images, epoch: int, rate: float, clock: Clock
-) -> Iterator[Progress]:
+def _train_epoch(config: RunConfig, learner: Learner, images: Images, epoch: int, rate: float, clock: Clock) -> Iterator[Progress]:
     for group in learner.optimizer.param_groups:
         group["lr"] = rate
     order = torch.randperm(len(images), generator=generator(config.seed, "order", epoch))
@@ -214,24 +210,20 @@ def _train_step(config: RunConfig, learner: Learner, images: Images, batch: Tens
     learner.step += 1
 
 
-def _susceptibility(
-    config: RunConfig, learner: Learner, images: Images, num_classes: int, epoch: int, rate: float
-) -> tuple[float, float]:
+def _susceptibility(config: RunConfig, learner: Learner, images: Images, num_classes: int, epoch: int, rate: float) -> tuple[float, float]:
     for group in learner.optimizer.param_groups:
         group["lr"] = rate
     rng = generator(config.seed, "susceptibility", epoch)
     random_label = torch.randint(0, num_classes, (len(images),), generator=generator(config.seed, "random labels"))
     batch = torch.randperm(len(images), generator=rng)[: config.batch_size]
     inputs = images.inputs(batch.to(images.label.device), config.augment, rng)
-    return susceptibility_drops(
-        learner.model, learner.optimizer, inputs, random_label[batch].to(inputs.device), config.susceptibility_lr
-    )
+    return susceptibility_drops(learner.model, learner.optimizer, inputs, random_label[batch].to(inputs.device), config.susceptibility_lr)
 
 
-def _evaluate(model: Network, images: Images, epoch: int, clock: Clock) -> Iterator[Any]:
+def _evaluate(model: Network, images: Images, epoch: int, clock: Clock) -> Generator[Progress, None, tuple[Tensor, Tensor]]:
     """Yields Progress; returns (logits ``[N, K]``, embedding ``[N, D]``), evaluation mode, un-augmented."""
     parts = []
-    for start in range(0, len(images), EVALUATION_BATCH):
+    for start in range(0, max(1, len(images)), EVALUATION_BATCH):  # once even for no images, for the shapes
         with clock("eval"):
             parts.append(_evaluate_batch(model, images.inputs(slice(start, start + EVALUATION_BATCH))))
         yield Progress(epoch, "evaluate", min(start + EVALUATION_BATCH, len(images)), len(images))
@@ -245,7 +237,7 @@ def _evaluate_batch(model: Network, inputs: Tensor) -> tuple[Tensor, Tensor]:
     return model.embed(inputs)
 
 
-def _curvature(config: RunConfig, model: Network, images: Images, epoch: int, clock: Clock) -> Iterator[Any]:
+def _curvature(config: RunConfig, model: Network, images: Images, epoch: int, clock: Clock) -> Generator[Progress, None, Tensor]:
     """Yields Progress; returns curvature ``[N]``."""
     model.eval()
     directions = [generator(config.seed, "curvature", epoch, i) for i in range(config.curvature_directions)]
@@ -253,9 +245,7 @@ def _curvature(config: RunConfig, model: Network, images: Images, epoch: int, cl
     for start in range(0, len(images), EVALUATION_BATCH):
         batch = slice(start, start + EVALUATION_BATCH)
         with clock("probe"):
-            parts.append(
-                input_loss_curvature(model, images.inputs(batch), images.label[batch], config.curvature_radius, directions)
-            )
+            parts.append(input_loss_curvature(model, images.inputs(batch), images.label[batch], config.curvature_radius, directions))
         yield Progress(epoch, "curvature", min(start + EVALUATION_BATCH, len(images)), len(images))
     return torch.cat(parts)
 

@@ -31,9 +31,7 @@ class Network(nn.Module):
 def mlp(channels: int, size: int, width: int) -> tuple[nn.Module, int]:
     """Two hidden layers of 8 x width ReLU units on the flattened pixels."""
     hidden = 8 * width
-    body = nn.Sequential(
-        nn.Flatten(), nn.Linear(channels * size * size, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
-    )
+    body = nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
     return body, hidden
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import streamlit as st
 
 from explorer.analysis.neighbors import Neighbors, default_cut, nearest, normalise
-from explorer.analysis.scores import compute_scores, facts_until, percentile, ranking
+from explorer.analysis.scores import compute_scores, facts_until, percentile, ranking, usual_prediction
 from explorer.config import ConfigError
 from explorer.records import Array, DataError, Dataset, Run
 from explorer.ui.gallery import Card, image_url
 from explorer.ui.services import load_dataset
 
+ORIGINS = {"flipped": "flipped", "planted": "planted wrong copy", "recorded": "wrong in the data"}
 CUT_SAMPLE = 512  # images whose nearest neighbour tells what a typical distance is
 
 
@@ -35,7 +36,9 @@ def images_of(run: Run) -> Dataset | None:
         st.warning(f"The images of this run cannot be shown: {str(error).rstrip('.')}. Scores and curves are from the stored run.")
         return None
     if not np.array_equal(dataset.source_index, run.source_index):
-        st.warning("The data have changed since this run was trained, so its images are not shown. Scores and curves are from the stored run.")
+        st.warning(
+            "The data have changed since this run was trained, so its images are not shown. Scores and curves are from the stored run."
+        )
         return None
     return dataset
 
@@ -79,50 +82,67 @@ def neighbors_of(run: Run, examples: Array, k: int) -> tuple[Neighbors, float] |
     return nearest(unit, k, examples), default_cut(nearest(unit, 1, sample))
 
 
-def badge(run: Run, example: int, conflict: bool = False) -> str:
+def badge(run: Run, example: int, *, near: bool = False, conflict: bool = False) -> str:
     """What truth, or a near-duplicate, says of an image, in a word or two."""
-    if conflict:
-        return "conflict"
     origin = str(run.labels.wrong_origin[example])
-    if origin:
-        return {"flipped": "flipped", "planted": "planted wrong copy", "recorded": "wrong in the data"}[origin]
     kind = str(run.planted.kind[example]) if run.planted else "typical"
-    return {"typical": "", "near_duplicate": "planted copy"}.get(kind, kind)
+    known = ORIGINS.get(origin) or {"typical": "", "near_duplicate": "planted copy"}.get(kind, kind)
+    words = ["conflict"] if conflict else ["near-duplicate"] if near and kind != "near_duplicate" else []
+    return " · ".join([*words, known] if known else words)
 
 
-def cards(run: Run, dataset: Dataset, examples: Sequence[int] | Array, epoch: int, score: str, *, selected: int = -1) -> list[Card]:
-    """Cards for some training images as they stood after an epoch, with their look-alikes."""
+def cards(
+    run: Run, dataset: Dataset, examples: Sequence[int] | Array, epoch: int, score: str, *, selected: int = -1, twins: str = "all"
+) -> list[Card]:  # fmt: skip
+    """Cards for some training images as they stood after an epoch.
+
+    twins: show the nearest other image of all of them, or only of those that are a near-duplicate ("near").
+    """
     examples = np.asarray(examples, dtype=int)
     if not len(examples):
         return []
     facts = facts_until(run.facts, epoch)
     values = scores_at(run, epoch).get(score)
     ranks = percentile(score, values) if values is not None else None
-    twins = look_alikes(run, examples)
+    looks = usual_prediction(facts.predicted_label[:, examples]) if len(facts.epochs) else None
+    found = look_alikes(run, examples)
+    shown = np.zeros(len(examples), dtype=bool) if found is None else found.near if twins == "near" else found.partner >= 0
     return [
-        _card(run, dataset, int(n), i, facts.predicted_label[-1] if len(facts.epochs) else None, facts.loss, ranks, twins, selected)
+        _card(run, dataset, int(n), None if looks is None else int(looks[i]), None if ranks is None else float(ranks[n]),
+              facts.loss[:, n], _twin(run, dataset, found, i, bool(shown[i])), int(n) == selected)
         for i, n in enumerate(examples)
-    ]
+    ]  # fmt: skip
 
 
-def _card(
-    run: Run, dataset: Dataset, n: int, i: int, predicted: Array | None, loss: Array, ranks: Array | None, twins: LookAlikes | None, selected: int
-) -> Card:  # fmt: skip
+class _Twin(NamedTuple):
+    near: bool
+    conflict: bool
+    image: str
+    caption: str
+
+
+def _twin(run: Run, dataset: Dataset, found: LookAlikes | None, i: int, shown: bool) -> _Twin:
+    if found is None or not shown:
+        return _Twin(False, False, "", "")
+    partner = int(found.partner[i])
+    caption = f"given {run.class_names[run.labels.given_label[partner]]}, {found.similarity[i]:.3f}"
+    return _Twin(bool(found.near[i]), bool(found.conflict[i]), thumbnail(run, dataset, partner), caption)
+
+
+def _card(run: Run, dataset: Dataset, n: int, looks: int | None, rank: float | None, loss: Array, twin: _Twin, selected: bool) -> Card:
     names, labels = run.class_names, run.labels
-    partner = int(twins.partner[i]) if twins is not None and twins.near[i] else -1
-    conflict = bool(twins is not None and twins.conflict[i])
     return Card(
         example=n,
         image=thumbnail(run, dataset, n),
         given=names[labels.given_label[n]],
-        predicted=names[predicted[n]] if predicted is not None else "-",
+        predicted="-" if looks is None else names[looks],
         true=names[labels.true_label[n]] if labels.true_label is not None else None,
-        percentile=None if ranks is None else float(ranks[n]),
-        badge=badge(run, n, conflict),
-        partner_image=thumbnail(run, dataset, partner) if partner >= 0 else "",
-        partner_caption=f"given {names[labels.given_label[partner]]}" if partner >= 0 else "",
-        losses=tuple(loss[:, n].astype(float).tolist()),
-        selected=n == selected,
+        percentile=rank,
+        badge=badge(run, n, near=twin.near, conflict=twin.conflict),
+        partner_image=twin.image,
+        partner_caption=twin.caption,
+        losses=tuple(loss.astype(float).tolist()),
+        selected=selected,
     )
 
 

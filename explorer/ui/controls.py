@@ -20,7 +20,8 @@ from explorer.ui.services import get_store, load_dataset
 OWN = "own data…"
 WORDS = {
     "digits": "digits · real, 8×8", "planted": "planted · drawn, 32×32", OWN: "own data (a path)…",
-    "none": "none", "symmetric": "symmetric", "symmetric_inclusive": "symmetric, true class included", "asymmetric": "asymmetric (look-alikes)",
+    "none": "none", "symmetric": "symmetric", "symmetric_inclusive": "symmetric, true class included",
+    "asymmetric": "asymmetric (look-alikes)",
     "cnn": "small CNN", "mlp": "MLP", "resnet18": "ResNet-18", "ce": "cross-entropy", "elr": "early-learning regularization (ELR)",
     "crop_mirror": "crop and mirror",
 }  # fmt: skip
@@ -59,11 +60,12 @@ def sidebar() -> Choice:
         config = _config(errors)
         for text in errors.values():
             st.error(text)
-        if config is not None:
-            st.session_state.config = config
-            if dataset is not None:
-                _expectation(config, dataset)
-        start = st.button("Start", type="primary", width="stretch", disabled=config is None, shortcut="ctrl+enter", key="start")
+        with st.container(key="start_box"):  # stays in sight: see style.css
+            if config is not None:
+                st.session_state.config = config
+                if dataset is not None:
+                    _expectation(config, dataset)
+            start = st.button("Start", type="primary", width="stretch", disabled=config is None, shortcut="ctrl+enter", key="start")
     return Choice(config, start)
 
 
@@ -118,7 +120,9 @@ def _columns(path: str) -> None:
 
 def _preview(errors: dict[str, str]) -> Dataset | None:
     """Ten samples, one per class, with names and counts. A set that cannot be read is said so at the field."""
-    values = {name: st.session_state[name] for name in ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")}
+    values = {
+        name: st.session_state[name] for name in ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")
+    }
     try:
         dataset = load_dataset(RunConfig(**values))
     except ConfigError as error:
@@ -146,7 +150,9 @@ def _samples_html(dataset: Dataset) -> str:
         if len(of_class):
             name = html.escape(dataset.class_names[k])
             url = image_url(dataset.train_images[of_class[0]])
-            figures.append(f'<figure title="{name}: {counts[k]:,} images"><img src="{url}" alt="{name}"><figcaption>{name}</figcaption></figure>')
+            figures.append(
+                f'<figure title="{name}: {counts[k]:,} images"><img src="{url}" alt="{name}"><figcaption>{name}</figcaption></figure>'
+            )
     _, height, width, channels = dataset.train_images.shape
     more = f", {dataset.num_classes} classes" if dataset.num_classes > 10 else ""
     line = (
@@ -176,7 +182,13 @@ def _number(name: str, *, step: float | int, label: str = "", format: str | None
     low = None if option.low is None else kind(option.low)
     high = None if option.high is None else kind(option.high)
     st.number_input(
-        label or name.replace("_", " ").capitalize(), min_value=low, max_value=high, step=kind(step), key=name, help=option.help, format=format
+        label or name.replace("_", " ").capitalize(),
+        min_value=low,
+        max_value=high,
+        step=kind(step),
+        key=name,
+        help=option.help,
+        format=format,
     )
 
 

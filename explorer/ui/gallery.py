@@ -30,6 +30,8 @@ _SPARK_POINTS = 40
 class Card:
     """One training image as shown. Words are class names; ``true`` is None where nobody knows.
 
+    predicted: the class it was taken for most often so far (at the end, a memorizing network repeats the given label).
+
     percentile: 0 to 1, how suspicious among all images (1 = most). badge: ``conflict`` (gets the double frame),
     ``flipped``, ``planted copy`` ... partner_image: its near duplicate. losses: of the recorded epochs, oldest first.
     """

@@ -36,7 +36,8 @@ TERMS: tuple[Term, ...] = (
         "How much one training step on a batch with random labels lowers the loss on that batch, as a running mean in nats. High: "
         "the network gives way easily, the kind that memorizes. Needs no truth. Compare it only within one loss and schedule.",
         "Forouzesh, Sedghi, Thiran 2023, arXiv:2212.04461",
-        "A clean running mean; beside the paper's probe (the training optimizer's step) one at a fixed rate, which does not fade with the schedule.",
+        "A clean running mean; beside the paper's probe (the training optimizer's step) one at a fixed rate, which does not fade "
+        "with the schedule.",
     ),
     Term(
         "Mean curvature",
@@ -47,7 +48,8 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Test accuracy",
-        "Accuracy on images it was not trained on. *Clean* only where the test labels are a reference; otherwise we say *held-out given labels*.",
+        "Accuracy on images it was not trained on. *Clean* only where the test labels are a reference; otherwise we say *held-out "
+        "given labels*.",
         "", "",
     ),
 )  # fmt: skip
@@ -69,7 +71,12 @@ def explain_scores() -> None:
     with st.expander("What the scores mean"):
         for score in SCORES.values():
             end = "High" if score.suspicious == "high" else "Low"
-            _explain(f"{score.title} ({score.unit})", f"{score.explanation} {end} is suspicious. Extra cost: {score.cost}.", score.paper, score.departure)
+            _explain(
+                f"{score.title} ({score.unit})",
+                f"{score.explanation} {end} is suspicious. Extra cost: {score.cost}.",
+                score.paper,
+                score.departure,
+            )
 
 
 def _explain(title: str, text: str, paper: str, departure: str) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from explorer.analysis.findings import findings
 from explorer.analysis.kinds import KINDS, kinds_of
 from explorer.analysis.neighbors import NearDuplicates, near_duplicates
-from explorer.analysis.scores import SCORES, percentile, ranking
+from explorer.analysis.scores import SCORES, percentile, ranking, usual_prediction
 from explorer.records import Array, Dataset, Run, StoreError
 from explorer.runs.report import quality
 from explorer.ui import cards, figures_images, figures_scores, glossary, state, theme
@@ -38,7 +38,7 @@ def choose_run() -> Run | None:
     ids = list(runs)
     chosen = st.selectbox(
         "Run", ids, index=ids.index(wanted) if wanted in runs else 0, label_visibility="collapsed",
-        format_func=lambda i: f"{describe(runs[i].config)} · {STATUS_WORDS[runs[i].status]} · {i}",  # type: ignore[arg-type]
+        format_func=lambda i: f"{describe(runs[i].config)} · {STATUS_WORDS[runs[i].status]} · {i}",
     )  # fmt: skip
     state.write_query(run=chosen)
     try:
@@ -76,13 +76,13 @@ def show_gallery(run: Run) -> None:
         page = st.pagination(pages, key="gallery_page") if pages > 1 else 1
         shown = order[(page - 1) * PER_PAGE : page * PER_PAGE]
         clicked = gallery(
-            cards.cards(run, dataset, shown, run.last_epoch, score, selected=image), key="gallery", label="Training images",
-            empty="No image fits these filters. Choose another kind or class.",
+            cards.cards(run, dataset, shown, run.last_epoch, score, selected=image, twins="near"), key="gallery",
+            label="Training images", empty="No image fits these filters. Choose another kind or class.",
         )  # fmt: skip
     if clicked is not None and clicked != image:
         state.write_query(image=str(clicked))
         st.rerun()
-    with right:
+    with right, st.container(key="image_panel"):  # stays in sight beside the cards: see style.css
         if image >= 0:
             _image(run, dataset, image, scores)
 
@@ -99,7 +99,9 @@ def _filters(run: Run, scores: dict[str, Array], pairs: NearDuplicates | None) -
     start = state.page_value("score", "curvature")
     names = list(scores)
     with first:
-        score = st.selectbox("Sort by", names, index=names.index(start) if start in names else 0, format_func=lambda name: SCORES[name].title)
+        score = st.selectbox(
+            "Sort by", names, index=names.index(start) if start in names else 0, format_func=lambda name: SCORES[name].title
+        )
     with second:
         start = state.page_value("show", "all")
         kind = st.selectbox(
@@ -109,7 +111,9 @@ def _filters(run: Run, scores: dict[str, Array], pairs: NearDuplicates | None) -
     with third:
         classes = ["", *run.class_names]
         start = state.page_value("cls")
-        name = st.selectbox("Given class", classes, index=classes.index(start) if start in classes else 0, format_func=lambda c: c or "all classes")
+        name = st.selectbox(
+            "Given class", classes, index=classes.index(start) if start in classes else 0, format_func=lambda c: c or "all classes"
+        )
     state.write_query(score=score if score != "curvature" else None, show=kind if kind != "all" else None, cls=name or None)
     of_class = run.labels.given_label == run.class_names.index(name) if name else np.ones(len(kinds["all"]), dtype=bool)
     return score, kinds[kind] & of_class
@@ -138,12 +142,17 @@ def _image(run: Run, dataset: Dataset, n: int, scores: dict[str, Array]) -> None
     with words:
         badge = cards.badge(run, n)
         st.markdown(f"**Image {run.source_index[n]}**{f' · {badge}' if badge else ''}")
-        st.markdown(f"given **{_md(given)}**  \nlast predicted **{_md(predicted[-1])}**  \n{'true **' + _md(true) + '**' if true is not None else 'true label unknown'}")
+        st.markdown(
+            f"given **{_md(given)}**  \nlast predicted **{_md(predicted[-1])}**  \n"
+            + (f"true **{_md(true)}**" if true is not None else "true label unknown")
+        )
         fitted = sum(name == given for name in predicted)
         st.caption(f"The given label was predicted in {fitted} of {len(predicted)} epochs.")
     info = figures_images.history_info(facts.epochs.tolist(), facts.loss[:, n], facts.margin[:, n], predicted, given, true)
-    live_chart(figures_images.history_figure(info, palette(), 300), key="history", height=300, alt="Loss and margin of this image over the epochs")
-    _neighbors(run, dataset, n)
+    live_chart(
+        figures_images.history_figure(info, palette(), 300), key="history", height=300, alt="Loss and margin of this image over the epochs"
+    )
+    _neighbors(run, dataset, n, facts.predicted_label)
     table = pd.DataFrame(
         {
             "score": [SCORES[name].title for name in scores],
@@ -160,7 +169,7 @@ def _md(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~$:" else c for c in text)
 
 
-def _neighbors(run: Run, dataset: Dataset, n: int) -> None:
+def _neighbors(run: Run, dataset: Dataset, n: int, predicted: Array) -> None:
     found = cards.neighbors_of(run, np.array([n]), NEIGHBORS_SHOWN)
     if found is None:
         return
@@ -170,7 +179,7 @@ def _neighbors(run: Run, dataset: Dataset, n: int) -> None:
     shown = [
         Card(
             example=int(j), image=cards.thumbnail(run, dataset, int(j)), given=run.class_names[run.labels.given_label[j]],
-            predicted=run.class_names[run.facts.predicted_label[-1][j]],
+            predicted=run.class_names[usual_prediction(predicted[:, [j]])[0]],
             true=run.class_names[run.labels.true_label[j]] if run.labels.true_label is not None else None,
             badge=("conflict" if run.labels.given_label[j] != own else "near-duplicate") if s >= cut else f"similarity {s:.3f}",
         )
@@ -217,8 +226,8 @@ def show_pairs(run: Run) -> None:
         return
     conflicts = int(pairs.conflicting.sum())
     st.markdown(
-        f"**{len(pairs.a):,} pairs** look alike (cosine {pairs.cut:.4f} or more in the network's embedding), {int(pairs.exact.sum()):,} of them "
-        f"byte for byte; **{conflicts:,} carry conflicting labels**."
+        f"**{len(pairs.a):,} pairs** look alike (cosine {pairs.cut:.4f} or more in the network's embedding), "
+        f"{int(pairs.exact.sum()):,} of them byte for byte; **{conflicts:,} carry conflicting labels**."
     )
     only = st.toggle("Only conflicting pairs", value=conflicts > 0, key="only_conflicts")
     curvature = cards.scores_at(run, run.last_epoch).get("curvature", np.zeros(len(run.labels.given_label)))
@@ -264,7 +273,12 @@ def show_quality(run: Run) -> None:
     scores = cards.scores_at(run, run.last_epoch)
     name = st.selectbox("Distribution of", list(scores), format_func=lambda n: SCORES[n].title, key="distribution_of")
     info = figures_scores.distribution_info(f"{SCORES[name].title} ({SCORES[name].unit})", scores[name], run.labels.is_mislabeled)
-    live_chart(figures_scores.distribution_figure(info, palette(), 260), key="distribution", height=260, alt=f"Distribution of {SCORES[name].title}")
+    live_chart(
+        figures_scores.distribution_figure(info, palette(), 260),
+        key="distribution",
+        height=260,
+        alt=f"Distribution of {SCORES[name].title}",
+    )
     _planted(run, scores)
 
 
@@ -283,11 +297,19 @@ def _quality_table(run: Run, found: dict[str, dict[str, float | None]]) -> None:
             for name, row in found.items()
         ]
     ).astype({"auroc": float, "low": float, "high": float, "average_precision": float})  # fmt: skip
-    st.markdown(f"Finding the wrong labels ({theme.percent(run.labels.wrong_rate)} of all). AUROC: chance that a wrong label ranks above a right one.")
+    st.markdown(
+        f"Finding the wrong labels ({theme.percent(run.labels.wrong_rate)} of all). "
+        "AUROC: chance that a wrong label ranks above a right one."
+    )
     left, right = st.columns([1.3, 1], gap="medium")
     with left:
         info = figures_scores.detection_info(rows, run.labels.wrong_rate)
-        live_chart(figures_scores.detection_figure(info, palette(), 330), key="quality", height=330, alt="AUROC and average precision of every score")
+        live_chart(
+            figures_scores.detection_figure(info, palette(), 330),
+            key="quality",
+            height=330,
+            alt="AUROC and average precision of every score",
+        )
     with right:
         k = int(rows["k"].iloc[0])
         shown = rows.sort_values("auroc", ascending=False)[["score", "auroc", "average_precision", "precision_at_k"]]
@@ -300,7 +322,8 @@ def _quality_table(run: Run, found: dict[str, dict[str, float | None]]) -> None:
     if run.status != "finished":
         st.caption("Intervals are computed once the run is finished.")
     st.caption(
-        "Cumulative loss usually wins on labels flipped at random. Curvature's strength is elsewhere: conflicting copies and atypical images."
+        "Cumulative loss usually wins on labels flipped at random. Curvature's strength is elsewhere: conflicting copies and "
+        "atypical images."
     )
     if (run.labels.wrong_origin == "recorded").any():
         st.info(glossary.HUMAN_NOISE)

@@ -21,7 +21,6 @@ _VERSION = version("plotly")
 _CSS = """\
 .live-chart { width: 100%; }
 .live-chart .modebar-btn { cursor: pointer; }
-.live-chart-note { padding: 1rem 0; opacity: 0.75; }
 """
 _component = st.components.v2.component("explorer_live_chart", js=source(Path(__file__).with_suffix(".js")), css=_CSS, isolate_styles=False)
 
@@ -68,9 +67,7 @@ def _message(figure: Mapping[str, Any] | PlotlyFigure) -> dict[str, object]:
     return {"data": [compact(_evenly(trace)) for trace in parts["data"]], "layout": compact(parts["layout"])}
 
 
-def live_chart(
-    figure: Mapping[str, Any] | PlotlyFigure, *, key: str, height: int, alt: str, clickable: bool = False
-) -> int | str | None:
+def live_chart(figure: Mapping[str, Any] | PlotlyFigure, *, key: str, height: int, alt: str, clickable: bool = False) -> int | str | None:
     """Draw ``figure`` (a dict with data and layout, or a plotly Figure) in place of its predecessor with this ``key``.
 
     height: pixels. alt: what the chart shows, in a sentence, for those who cannot see it. Returns the ``customdata``

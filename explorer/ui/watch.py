@@ -49,20 +49,26 @@ def describe(config: RunConfig) -> str:
     return f"{name} · {noise} · {word(config.model)} · {word(config.loss)} · seed {config.seed}"
 
 
-def show_nothing_yet() -> None:
+def show_nothing_yet(config: RunConfig | None) -> None:
     """First visit, or a store without runs."""
     st.title("Watch a network learn, then memorize")
     st.markdown(
-        "Some training labels are made wrong on purpose. A network first learns what the classes look like and sees through "
-        "most of the wrong labels; later it memorizes them one by one. Press **Start** and watch it happen: real handwritten "
-        "digits, one label in five wrong, under a minute on a laptop."
+        "Some training labels are made wrong on purpose. Press **Start**: the default takes real handwritten digits, one label "
+        "in five wrong, and less than a minute on a laptop."
     )
+    steps = (
+        ("1 · It learns", "First the network learns what the classes look like. It sees through most wrong labels; test accuracy rises."),
+        ("2 · It memorizes", "Then it fits the wrong labels one by one. Training accuracy climbs above its ceiling, test accuracy falls."),
+        ("3 · You look", "The images it had to memorize stand at the top, beside look-alikes under other labels: real errors hide there."),
+    )  # fmt: skip
+    for column, (title, text) in zip(st.columns(3, gap="medium"), steps, strict=True):
+        column.markdown(f"**{title}**  \n{text}")
+    if config is not None:
+        st.button("Start the demo", type="primary", on_click=start_run, args=(config,))
     earlier = [summary for summary in get_store().runs() if summary.config is not None]
     if earlier:
         st.subheader("Earlier runs")
         _run_list(earlier)
-    info = figures_plane.plane_info(pd.DataFrame({"epoch": [], "susceptibility": [], "train_accuracy": []}), wrong_rate=None)
-    live_chart(figures_plane.plane_figure(info, palette(), 300), key="plane", height=300, alt="An empty plane: no run yet")
 
 
 def _run_list(earlier: list[RunSummary]) -> None:
@@ -100,10 +106,16 @@ def show(run_id: str) -> None:
         _buttons(run_id, status, live, config)
     if status in ("failed", "interrupted"):
         (st.error if status == "failed" else st.warning)(f"{STATUS_WORDS[status].capitalize()}: {cause.rstrip('.')}.")
-    chosen = _chosen_epoch(config) if config and run is not None else None
+    slider = f"epoch_of_{run_id}"
+    chosen = st.session_state.get(slider)
+    if config is None or chosen == config.epochs:
+        chosen = None  # the right end follows the run
     active = live is not None or status == "queued"
     st.fragment(_watch, run_every=TICK if active else None)(run_id, _marks(run_id), chosen)
-    if run is not None:
+    if run is not None and config is not None:
+        st.slider(
+            "Epoch", 0, config.epochs, config.epochs, key=slider, help="All panels show this epoch. At the right end they follow the run."
+        )
         _labels(run)
     glossary.explain_terms()
 
@@ -148,15 +160,6 @@ def _buttons(run_id: str, status: str, live: Live | None, config: RunConfig | No
 def _inspect(run_id: str) -> None:
     st.session_state.go_to = "pages/inspect.py"
     state.write_query(run=run_id)
-
-
-def _chosen_epoch(config: RunConfig) -> int | None:
-    """The epoch looked at; None follows the run."""
-    value = st.slider(
-        "Epoch", 0, config.epochs, config.epochs, key=f"epoch_of_{st.session_state.get('url_run', '')}",
-        help="All panels show this epoch. At the right end they follow the run.",
-    )  # fmt: skip
-    return None if value == config.epochs else int(value)
 
 
 def _watch(run_id: str, marks: str, chosen: int | None) -> None:
@@ -207,16 +210,18 @@ def _charts(run: Run, chosen: int | None) -> None:
     last = run.config.epochs
     others = comparable_runs(run)
     plane = figures_plane.plane_info(frame, run_id=run.run_id, wrong_rate=run.labels.wrong_rate, others=others, chosen=chosen)
-    live_chart(figures_plane.plane_figure(plane, colours, 330), key="plane", height=330, alt="Susceptibility against training accuracy")
-    if len(others) + 1 < figures_plane.LEAST_FOR_REGIONS:
+    live_chart(figures_plane.plane_figure(plane, colours, 300), key="plane", height=300, alt="Susceptibility against training accuracy")
+    if len(others) < figures_plane.LEAST_FOR_REGIONS:
         st.caption(
-            f"Regions appear from {figures_plane.LEAST_FOR_REGIONS} comparable runs on (same data, labels, loss, schedule and rate); "
-            f"there {'is' if len(others) == 0 else 'are'} {len(others) + 1} so far. Try another model or seed."
+            f"Regions need {figures_plane.LEAST_FOR_REGIONS} finished comparable runs (same data, labels, loss, schedule and rate) "
+            f"beside this one; there {'is' if len(others) == 1 else 'are'} {len(others)}. Try another model or seed."
         )
     curves = figures.curves_info(frame, test_is_reference=run.test_is_reference, last=last, chosen=chosen)
-    live_chart(figures.curves_figure(curves, colours, 270), key="curves", height=270, alt="Accuracies and shares over the epochs")
+    live_chart(figures.curves_figure(curves, colours, 230), key="curves", height=230, alt="Accuracies and shares over the epochs")
     probes = figures.probes_info(frame, last=last, chosen=chosen)
-    live_chart(figures.probes_figure(probes, colours, 230), key="probes", height=230, alt="Susceptibility and mean curvature over the epochs")
+    live_chart(
+        figures.probes_figure(probes, colours, 200), key="probes", height=200, alt="Susceptibility and mean curvature over the epochs"
+    )
 
 
 def comparable_runs(run: Run) -> list[tuple[str, pd.DataFrame]]:
@@ -259,10 +264,15 @@ def _labels(run: Run) -> None:
         wrong, total = int(labels.is_mislabeled.sum()), len(labels.given_label)
         origins = {origin: int((labels.wrong_origin == origin).sum()) for origin in ("flipped", "planted", "recorded")}
         parts = ", ".join(f"{count:,} {origin}" for origin, count in origins.items() if count)
-        st.write(f"{wrong:,} of {total:,} labels are wrong: {theme.percent(labels.wrong_rate)}{f' ({parts})' if parts else ''}. Asked for: rate {labels.asked_rate:g}.")
+        st.write(
+            f"{wrong:,} of {total:,} labels are wrong: {theme.percent(labels.wrong_rate)}{f' ({parts})' if parts else ''}. "
+            f"Asked for: rate {labels.asked_rate:g}."
+        )
         left, right = st.columns(2)
         for place, matrix, title in ((left, labels.asked_transition, "asked"), (right, labels.transition, "realised")):
             with place:
                 st.markdown(f"**T, {title}:** share of a true class (row) that was given each label (column)")
                 info = figures_images.transition_info(matrix, run.class_names)
-                live_chart(figures_images.transition_figure(info, palette(), 360), key=f"T_{title}", height=360, alt=f"Transition matrix, {title}")
+                live_chart(
+                    figures_images.transition_figure(info, palette(), 360), key=f"T_{title}", height=360, alt=f"Transition matrix, {title}"
+                )

@@ -99,7 +99,7 @@ def test_elr_value_and_gradient_have_the_closed_form(logits: Tensor, labels: Ten
         value += -math.log(p[labels[b]]) + weight * math.log(1 - inner)
         for c in range(K):
             g = p[c] / (1 - inner) * sum((t[b, k] - t[b, c]) * p[k] for k in range(K))
-            assert gradient[b, c] == pytest.approx(p[c] - (c == labels[b]) + weight * g, abs=2e-5)
+            assert gradient[b, c] == pytest.approx(p[c] - (c == int(labels[b])) + weight * g, abs=2e-5)
     assert loss.item() == pytest.approx(value / B, abs=1e-5)
 
 

@@ -1,6 +1,5 @@
 """Train: what is the network doing right now?"""
 
-
 from explorer.ui import controls, state, watch
 
 choice = controls.sidebar()
@@ -11,5 +10,5 @@ run_id = state.page_value("run")
 if run_id:
     watch.show(run_id)
 else:
-    watch.show_nothing_yet()
+    watch.show_nothing_yet(choice.config)
 state.write_query()

@@ -1,0 +1,87 @@
+"""The row of numbers per epoch against counting by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from explorer.analysis.metrics import COLUMNS, accuracy, epoch_row, susceptibility, wrong_label_split
+from explorer.pipeline import Prepared
+from explorer.records import EpochRecord, Labels, Record
+from tests.support import epoch_records, toy_labels
+
+
+def random_labels(seed: int, N: int = 300, K: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, K, N)
+    given = np.where(rng.random(N) < 0.4, rng.integers(0, K, N), true)
+    return rng.integers(0, K, N).astype(np.uint16), given, true
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_split_of_wrong_labels_is_counted(seed: int) -> None:
+    predicted, given, true = random_labels(seed)
+    counts = {"memorized": 0, "recovered": 0, "neither": 0}
+    for p, g, t in zip(predicted, given, true, strict=True):
+        if g != t:
+            counts["memorized" if p == g else "recovered" if p == t else "neither"] += 1
+    split = wrong_label_split(predicted, given, true)
+    assert split._asdict() == pytest.approx({name: n / sum(counts.values()) for name, n in counts.items()})
+    assert sum(split) == pytest.approx(1)
+
+
+def test_split_without_wrong_labels_is_unknown_not_zero() -> None:
+    labels = np.array([0, 1, 2])
+    assert all(math.isnan(share) for share in wrong_label_split(labels, labels, labels))
+
+
+def test_accuracy_of_nothing_is_unknown() -> None:
+    assert math.isnan(accuracy(np.array([]), np.array([])))
+    assert accuracy(np.array([1, 2, 3, 4], dtype=np.uint16), np.array([1, 2, 0, 4])) == 0.75
+
+
+def test_susceptibility_is_the_running_mean() -> None:
+    assert math.isnan(susceptibility([]))
+    assert susceptibility([0.25]) == 0.25
+    assert susceptibility([0.5, -0.25, 0.5]) == 0.25
+    assert susceptibility([0.1] * 10) == 0.1
+
+
+def rows_of(records: list[EpochRecord], labels: Labels, test_label: np.ndarray) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = []
+    for record in records:
+        rows.append(epoch_row(record, labels, test_label, rows))
+    return rows
+
+
+def test_a_row_has_exactly_the_columns_and_the_numbers_of_its_record(records: list[Record], prepared: Prepared) -> None:
+    epochs, labels = epoch_records(records), prepared.labels
+    assert labels.true_label is not None and labels.is_mislabeled is not None
+    rows = rows_of(epochs, labels, prepared.dataset.test_label)
+    for t, (record, row) in enumerate(zip(epochs, rows, strict=True)):
+        assert tuple(sorted(row)) == tuple(sorted(COLUMNS))
+        hits = [int(p) == int(g) for p, g in zip(record.predicted_label, labels.given_label, strict=True)]
+        assert row["train_accuracy"] == pytest.approx(sum(hits) / len(hits))
+        right = [hit for hit, wrong in zip(hits, labels.is_mislabeled, strict=True) if not wrong]
+        assert row["clean_accuracy"] == pytest.approx(sum(right) / len(right))
+        test = [int(p) == int(y) for p, y in zip(record.test_predicted_label, prepared.dataset.test_label, strict=True)]
+        assert row["test_accuracy"] == pytest.approx(sum(test) / len(test))
+        drops = [e.susceptibility_drop for e in epochs[1 : t + 1]]
+        fixed = [e.susceptibility_drop_fixed_lr for e in epochs[1 : t + 1]]
+        for name, values in (("susceptibility", drops), ("susceptibility_fixed_lr", fixed)):
+            assert row[name] == pytest.approx(sum(values) / len(values)) if values else math.isnan(row[name])
+        if record.curvature is None:
+            assert math.isnan(row["mean_curvature"])
+        else:
+            assert row["mean_curvature"] == pytest.approx(sum(map(float, record.curvature)) / len(record.curvature), rel=1e-12)
+        for name in ("epoch", "step", "train_loss", "test_loss", "learning_rate", "train_seconds", "eval_seconds", "probe_seconds"):
+            assert row[name] == getattr(record, name)
+
+
+def test_columns_that_need_truth_are_unknown_without_it(records: list[Record], prepared: Prepared) -> None:
+    blind = toy_labels(prepared.labels.given_label, None)
+    for row in rows_of(epoch_records(records), blind, prepared.dataset.test_label):
+        assert all(math.isnan(row[name]) for name in ("clean_accuracy", "memorized", "recovered", "neither"))
+        assert not math.isnan(row["train_accuracy"])
