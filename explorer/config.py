@@ -85,7 +85,7 @@ class Option:
             raise ConfigError(self.name, value, f"is not {self.accepts}")
         return value
 
-    def _in_range(self, value: float) -> bool:
+    def _in_range(self, value: Any) -> bool:
         if self.kind is float and not math.isfinite(value):
             return False
         if self.low is not None and (value < self.low or (self.above and value == self.low)):

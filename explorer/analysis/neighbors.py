@@ -19,9 +19,9 @@ CHUNK = 4096
 
 
 class Neighbors(NamedTuple):
-    """Nearest first. index: int64 ``[Q, k]``, -1 where there is none; similarity: float32 ``[Q, k]`` cosine, -1 there."""
+    """Nearest first. ids: int64 ``[Q, k]``, -1 where there is none; similarity: float32 ``[Q, k]`` cosine, -1 there."""
 
-    index: Array
+    ids: Array
     similarity: Array
 
 
@@ -81,18 +81,18 @@ def _without_self(similarity: Array, ids: Array, queries: Array) -> tuple[Array,
 def knn_disagreement(embedding: Array, given_label: Array, k: int = NEIGHBORS) -> Array:
     """float64 ``[N]`` in [0, 1]: similarity-weighted share of the k nearest images with another given label. High is suspicious."""
     neighbors = nearest(normalise(embedding), k)
-    weight = np.where(neighbors.index >= 0, np.clip(neighbors.similarity, 0, None), 0).astype(np.float64)
-    other = given_label[neighbors.index] != given_label[:, None]
+    weight = np.where(neighbors.ids >= 0, np.clip(neighbors.similarity, 0, None), 0).astype(np.float64)
+    other = given_label[neighbors.ids] != given_label[:, None]
     total = weight.sum(axis=1)
     return np.divide((weight * other).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
 
 
-def default_cut(neighbors: Neighbors, ratio: float = 0.25) -> float:
+def default_cut(neighbors: Neighbors, ratio: float = 0.5) -> float:
     """The cosine at which two images are ``ratio`` times as far apart as an image and its nearest neighbour typically are.
 
     Distance is Euclidean on the unit sphere. A fixed cosine does not carry over from one embedding to another; this does.
     """
-    closest = neighbors.similarity[neighbors.index[:, 0] >= 0, 0].astype(np.float64)
+    closest = neighbors.similarity[neighbors.ids[:, 0] >= 0, 0].astype(np.float64)
     typical = np.median(np.sqrt(np.clip(2 - 2 * closest, 0, None))) if len(closest) else 0.0
     return float(min(1 - (ratio * typical) ** 2 / 2, 1 - 1e-6))
 
@@ -101,7 +101,7 @@ def exact_copies(images: Array) -> list[tuple[int, int]]:
     """Pairs a < b of images ``[N, ...]`` with the same bytes, each with the first of its kind."""
     seen: dict[bytes, list[int]] = defaultdict(list)
     for position, image in enumerate(images):
-        seen[hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()].append(position)
+        seen[hashlib.blake2b(image.tobytes(), digest_size=16).digest()].append(position)
     return [(same[0], b) for same in seen.values() for b in same[1:] if np.array_equal(images[same[0]], images[b])]
 
 
@@ -115,8 +115,8 @@ def near_duplicates(embedding: Array, given_label: Array, images: Array | None =
     unit = normalise(embedding)
     neighbors = nearest(unit)
     cut = default_cut(neighbors) if cut is None else cut
-    query, rank = np.nonzero((neighbors.index >= 0) & (neighbors.similarity >= cut))
-    other = neighbors.index[query, rank]
+    query, rank = np.nonzero((neighbors.ids >= 0) & (neighbors.similarity >= cut))
+    other = neighbors.ids[query, rank]
     pairs = np.stack([np.minimum(query, other), np.maximum(query, other)], axis=1)
     same_bytes = exact_copies(images) if images is not None else []
     pairs = np.unique(np.concatenate([pairs, np.array(same_bytes, dtype=np.int64).reshape(-1, 2)]), axis=0)
@@ -124,8 +124,10 @@ def near_duplicates(embedding: Array, given_label: Array, images: Array | None =
     similarity = np.einsum("nd,nd->n", unit[a], unit[b])
     order = np.lexsort((b, a, -similarity))
     a, b, similarity = a[order], b[order], similarity[order]
-    proved = set(same_bytes)
-    exact = np.array([(i, j) in proved for i, j in zip(a.tolist(), b.tolist(), strict=True)], dtype=bool)
+    first_of_kind = np.arange(len(unit))
+    for first, copy in same_bytes:
+        first_of_kind[copy] = first
+    exact = first_of_kind[a] == first_of_kind[b]
     return NearDuplicates(a, b, similarity, given_label[a] != given_label[b], exact, _groups(a, b, unit, cut, exact), cut)
 
 

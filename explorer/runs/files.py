@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,11 @@ import pyarrow.parquet as pq
 
 from explorer.analysis.metrics import COLUMNS, epoch_row
 from explorer.analysis.neighbors import NearDuplicates
-from explorer.config import ConfigError, RunConfig
+from explorer.config import RunConfig
 from explorer.records import Array, Dataset, EpochRecord, Facts, Labels, PlantedTruth, Run, StoreError, freeze
 
 FACTS = ("loss", "margin", "el2n", "predicted_label")
+ABOUT = ("config", "data", "noise", "device_name", "threads")  # what no config.json is without
 
 
 def write(path: Path, fill: Callable[[Any], object]) -> None:
@@ -115,14 +117,16 @@ class RunFolder:
             self._write_table("near_duplicates.parquet", pairs, len(duplicates.a))
 
     def rewind(self, epoch: int) -> None:
-        """Drop every record newer than ``epoch`` (the checkpoint's); -1 drops them all, and the checkpoint."""
-        self._write_rows([row for row in self.rows() if row["epoch"] <= epoch])
-        for file in self._facts.glob("epoch_*.npz"):
-            if int(file.stem.removeprefix("epoch_")) > epoch:
-                file.unlink()
+        """Drop every record newer than ``epoch`` (the checkpoint's); -1 drops them all, damaged or not, and first the checkpoint."""
         if epoch < 0:
             for name in ("checkpoint.pt", "embeddings.npy", "embeddings_peak.npy", "near_duplicates.parquet"):
                 (self.path / name).unlink(missing_ok=True)
+        self._write_rows([row for row in self.rows() if row["epoch"] <= epoch] if epoch >= 0 else [])
+        for unfinished in self.path.rglob(".*.tmp"):  # a killed process left it behind
+            unfinished.unlink()
+        for file in self._facts.glob("epoch_*.npz"):
+            if int(file.stem.removeprefix("epoch_")) > epoch:
+                file.unlink()
 
     def _write_rows(self, rows: list[dict[str, float]]) -> None:
         text = io.StringIO()
@@ -145,7 +149,10 @@ class RunFolder:
     def about(self) -> dict[str, Any]:
         """All of ``config.json``. Raises StoreError if it is missing or damaged."""
         with self._readable("config.json"):
-            return dict(json.loads((self.path / "config.json").read_text()))
+            about = dict(json.loads((self.path / "config.json").read_text()))
+            if missing := [part for part in ABOUT if part not in about]:
+                raise ValueError("without " + ", ".join(missing))
+            return about
 
     def config(self) -> RunConfig:
         with self._readable("config.json"):
@@ -194,7 +201,7 @@ class RunFolder:
         arrays = []
         for epoch in fresh:
             name = f"facts/epoch_{epoch:05d}.npz"
-            with self._readable(name), np.load(self.path / name, allow_pickle=False) as file:
+            with self._readable(name), open(self.path / name, "rb") as whole, np.load(whole, allow_pickle=False) as file:
                 arrays.append({key: file[key] for key in file.files if key != "test_predicted_label"})
         stacked = {name: freeze(np.concatenate([getattr(before, name), [a[name] for a in arrays]])) for name in FACTS}
         probed = [(epoch, a["curvature"]) for epoch, a in zip(fresh, arrays, strict=True) if "curvature" in a]
@@ -218,7 +225,7 @@ class RunFolder:
             yield
         except StoreError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException, ConfigError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
             what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({type(error).__name__}: {error})"
             raise StoreError(f"run {self.run_id}: {name} {what}; run it again, or delete the folder {self.path}") from error
 

@@ -66,7 +66,7 @@ def look_alikes(run: Run, examples: Array) -> LookAlikes | None:
     if found is None:
         return None
     neighbors, cut = found
-    partner, similarity = neighbors.index[:, 0], neighbors.similarity[:, 0]
+    partner, similarity = neighbors.ids[:, 0], neighbors.similarity[:, 0]
     near = (partner >= 0) & (similarity >= cut)
     given = run.labels.given_label
     return LookAlikes(partner, similarity, near, near & (given[partner] != given[examples]))

@@ -174,7 +174,7 @@ def _neighbors(run: Run, dataset: Dataset, n: int, predicted: Array) -> None:
     if found is None:
         return
     neighbors, cut = found
-    index, similarity = neighbors.index[0], neighbors.similarity[0]
+    index, similarity = neighbors.ids[0], neighbors.similarity[0]
     own = run.labels.given_label[n]
     shown = [
         Card(

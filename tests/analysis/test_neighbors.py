@@ -30,8 +30,7 @@ def brute_force(embedding: np.ndarray, k: int) -> list[list[tuple[float, int]]]:
 def test_nearest_equals_brute_force(N: int, k: int) -> None:
     embedding = random_embedding(N, N)
     got = nearest(normalise(embedding), k)
-    for row, (ids, similarity) in enumerate(zip(got.index, got.similarity, strict=True)):
-        expected = brute_force(embedding, k)[row]
+    for expected, ids, similarity in zip(brute_force(embedding, k), got.ids, got.similarity, strict=True):
         assert ids[: len(expected)].tolist() == [j for _, j in expected]
         assert similarity[: len(expected)] == pytest.approx([s for s, _ in expected], abs=1e-5)
         assert set(ids[len(expected) :]) <= {-1} and set(similarity[len(expected) :]) <= {-1.0}
@@ -42,7 +41,7 @@ def test_an_image_is_never_its_own_neighbour_however_many_copies_it_has(copies: 
     embedding = random_embedding(0, 40)
     embedding[:copies] = embedding[0]
     got = nearest(normalise(embedding), 10)
-    for row, ids in enumerate(got.index):
+    for row, ids in enumerate(got.ids):
         assert row not in ids
         assert len(set(ids)) == 10
     assert got.similarity[:copies, : min(10, copies - 1)] == pytest.approx(1.0, abs=1e-6)
@@ -54,14 +53,14 @@ def test_asking_for_some_equals_asking_for_all() -> None:
     unit = normalise(random_embedding(1, 50))
     queries = np.array([49, 0, 7])
     whole, some = nearest(unit, 5), nearest(unit, 5, queries)
-    assert np.array_equal(some.index, whole.index[queries])
+    assert np.array_equal(some.ids, whole.ids[queries])
     assert np.allclose(some.similarity, whole.similarity[queries], atol=1e-6)
 
 
 def test_more_queries_than_fit_in_one_search() -> None:
     unit = normalise(random_embedding(2, CHUNK + 50, 4))
     got = nearest(unit, 3)
-    assert (got.index != np.arange(len(unit))[:, None]).all()
+    assert (got.ids != np.arange(len(unit))[:, None]).all()
     for row in (0, CHUNK - 1, CHUNK, CHUNK + 49):
         similarity = unit @ unit[row]
         similarity[row] = -2
@@ -72,9 +71,9 @@ def test_more_queries_than_fit_in_one_search() -> None:
 def test_tiny_sets(N: int) -> None:
     embedding = random_embedding(3, N)
     got = nearest(normalise(embedding), 10)
-    assert got.index.shape == got.similarity.shape == (N, 10)
-    assert (got.index[:, 0] == [-1] if N == 1 else got.index[:, 0] == [1, 0]).all()
-    assert (got.index[:, 1:] == -1).all() and (got.similarity[:, 1:] == -1).all()
+    assert got.ids.shape == got.similarity.shape == (N, 10)
+    assert (got.ids[:, 0] == [-1] if N == 1 else got.ids[:, 0] == [1, 0]).all()
+    assert (got.ids[:, 1:] == -1).all() and (got.similarity[:, 1:] == -1).all()
     found = near_duplicates(embedding, np.zeros(N, dtype=int), np.zeros((N, 2, 2, 1), np.uint8), cut=0.9999)
     assert list(zip(found.a, found.b, strict=True)) == ([] if N == 1 else [(0, 1)])
     assert np.array_equal(knn_disagreement(embedding[:1], np.array([3])), [0.0])
