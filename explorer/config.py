@@ -105,7 +105,7 @@ class RunConfig:
     label_column: str = _option("", "Column of a table that holds the labels to train on; empty: the table's only label column, or label.")
     true_label_column: str = _option("", "Column of a table that holds the true labels, never shown to the network; empty: unknown.")
     image_size: int = _option(0, "Side of the square images in pixels; 0: the set's own size, 32 where sizes differ.", low=0, high=512)
-    train_size: int = _option(0, "Number of training images, a stratified subset; 0: all.", low=0)
+    train_size: int = _option(0, "Number of training images, a stratified subset; 0: all.", low=0, high=1e9)
     noise: str = _option("symmetric", "How labels are made wrong on purpose.", choices=NOISES)
     noise_rate: float = _option(
         0.2,
@@ -113,7 +113,7 @@ class RunConfig:
         low=0.0,
         high=1.0,
     )
-    data_seed: int = _option(0, "Decides split, subset, planted images and which labels are flipped.", low=0)
+    data_seed: int = _option(0, "Decides split, subset, planted images and which labels are flipped.", low=0, high=1e9)
     model: str = _option("cnn", "Network architecture.", choices=MODELS)
     width: int = _option(32, "Channels of the first block (cnn, resnet18); a mlp has 8 times as many hidden units.", low=1, high=512)
     loss: str = _option("ce", "Training loss: cross-entropy, or early-learning regularization.", choices=LOSSES)
@@ -134,9 +134,9 @@ class RunConfig:
         "Random change of each training image: none, a crop (padding 1/8 of the side), or a crop and a mirror image.",
         choices=AUGMENTS,
     )
-    seed: int = _option(0, "Decides initial weights, order, augmentation and probes; never an image or a label.", low=0)
+    seed: int = _option(0, "Decides initial weights, order, augmentation and probes; never an image or a label.", low=0, high=1e9)
     susceptibility_lr: float = _option(0.05, "Learning rate of the fixed-rate susceptibility probe; 0 switches both probes off.", low=0.0)
-    curvature_every: int = _option(1, "Probe the input-loss curvature every so many epochs; 0 switches it off.", low=0)
+    curvature_every: int = _option(1, "Probe the input-loss curvature every so many epochs; 0 switches it off.", low=0, high=10_000)
     curvature_directions: int = _option(2, "Random directions per image and curvature probe (the paper uses 10).", low=1, high=1_000)
     curvature_radius: float = _option(
         1e-3,
@@ -146,7 +146,7 @@ class RunConfig:
         high=10.0,
     )
     embedding_every: int = _option(
-        1, "Record the penultimate layer every so many epochs; 0 switches it off, and near-duplicates with it.", low=0
+        1, "Record the penultimate layer every so many epochs; 0 switches it off, and near-duplicates with it.", low=0, high=10_000
     )
     device: str = _option("auto", "Where to train; auto takes a GPU when there is one.", choices=DEVICES)
 

@@ -91,13 +91,14 @@ def late_learned(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates | 
     peak_epoch, _ = peak_of(run.epochs, "test_accuracy")
     if "learning_epoch" not in scores or peak_epoch < 1:
         return
-    late = np.flatnonzero(scores["learning_epoch"] > peak_epoch)
+    learned = scores["learning_epoch"]  # beyond the last epoch where it never was
+    late = np.flatnonzero((learned > peak_epoch) & (learned <= run.last_epoch))
     if len(late):
         late = late[np.argsort(-scores["cumulative_loss"][late], kind="stable")]
         yield Finding(
             "late", f"{len(late):,} images were fitted only after epoch {peak_epoch}",
             "Test accuracy peaked there: what it learned later did not help it on new images. Wrong labels gather here.",
-            tuple(late.tolist()), len(late) / len(scores["learning_epoch"]),
+            tuple(late.tolist()), len(late) / len(learned),
         )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from explorer.config import RunConfig
 from explorer.records import StoreError
 from explorer.runs.store import RunStore
 
-FIRST_GUESS = 1.5e10  # floating-point operations a second of one thread, until a run on this machine has been timed
+FIRST_GUESS = 5e10  # floating-point operations a second of one thread, until a run on this machine has been timed
+LEAST_SECONDS = 2.0  # a shorter run tells more about starting than about training
 BASE_MB = 600.0  # torch, FAISS and the app itself
 
 
@@ -69,4 +70,4 @@ def _measured(store: RunStore, run_id: str) -> float:
     N, size, _, channels = about["data"]["train_images"]
     flops, _ = pipeline.forward_cost(config, channels=channels, size=size, num_classes=len(about["data"]["class_names"]))
     seconds = sum(row["train_seconds"] + row["eval_seconds"] + row["probe_seconds"] for row in folder.rows())
-    return flops * passes(config, N, about["data"]["test_images"][0]) / seconds if seconds else 0.0
+    return flops * passes(config, N, about["data"]["test_images"][0]) / seconds if seconds > LEAST_SECONDS else 0.0

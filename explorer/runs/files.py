@@ -11,8 +11,6 @@ import csv
 import io
 import json
 import os
-import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from explorer.analysis.metrics import COLUMNS, epoch_row
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.config import RunConfig
 from explorer.records import Array, Dataset, EpochRecord, Facts, Labels, PlantedTruth, Run, StoreError, freeze
+from explorer.runs.locking import Locked, hold, is_held
 
 FACTS = ("loss", "margin", "el2n", "predicted_label")
 ABOUT = ("config", "data", "noise", "device_name", "threads")  # what no config.json is without
@@ -234,29 +233,17 @@ class RunFolder:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run while training it. Raises StoreError if somebody else does."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / "lock", "a+b") as file:
-            for _ in range(20):  # a reader that looks whether we run holds it for an instant
-                if _try_lock(file):
-                    break
-                time.sleep(0.05)
-            else:
-                raise StoreError(f"run {self.run_id} is being trained by another process; wait for it or stop it there")
+        with contextlib.ExitStack() as stack:
             try:
-                yield
-            finally:
-                _unlock(file)
+                stack.enter_context(hold(self.path / "lock"))
+            except Locked:
+                text = f"run {self.run_id} is being trained by another process; wait for it or stop it there"
+                raise StoreError(text) from None
+            yield
 
     def is_locked(self) -> bool:
         """Whether somebody trains this run now."""
-        try:
-            with open(self.path / "lock", "r+b") as file:
-                if not _try_lock(file):
-                    return True
-                _unlock(file)
-        except FileNotFoundError:
-            pass
-        return False
+        return is_held(self.path / "lock")
 
 
 def _number(name: str, text: str) -> float:
@@ -292,32 +279,3 @@ def _planted(table: pa.Table) -> PlantedTruth | None:
         return None
     kind, transform = (freeze(np.array(table[name].to_pylist(), dtype=str)) for name in ("planted_kind", "planted_transform"))
     return PlantedTruth(kind, freeze(table["planted_partner"].to_numpy()), transform)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(file: io.BufferedRandom) -> bool:
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: io.BufferedRandom) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(file: io.BufferedRandom) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: io.BufferedRandom) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

@@ -155,7 +155,7 @@ class Worker:
     def _serve(self, device: str) -> None:
         while not self._closing.is_set():
             with self._lock:
-                taken = self._store.dequeue(device)
+                taken = None if self._closing.is_set() else self._store.dequeue(device)  # asked under the lock that close takes
                 if taken is not None:
                     run_id, config, again = taken
                     job = self._jobs[run_id] = _Job(Live(run_id, config, "running", started_at=time.monotonic()))

@@ -20,41 +20,13 @@ from torch import Tensor
 from explorer.config import RunConfig
 from explorer.records import Array, Dataset, EpochRecord, FinalRecord, Progress, Record, TrainingError, freeze
 from explorer.training import losses
-from explorer.training.augment import augment_batch
 from explorer.training.devices import generator, peak_memory_mb, resolve_device, thread_count
+from explorer.training.images import Images, batches, on_device
 from explorer.training.models import Network, build_model
 from explorer.training.probes import exact_float32, input_loss_curvature, susceptibility_drops
 from explorer.training.state import Learner, Saving, restore
 
 F16 = np.finfo(np.float16)
-
-
-@dataclass(slots=True)
-class Images:
-    """One split on the device: uint8 pixels ``[N, C, S, S]``, int64 labels ``[N]``, per-channel mean and sd for the network's input."""
-
-    pixels: Tensor
-    label: Tensor
-    mean: Tensor
-    std: Tensor
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def slices(self) -> Iterator[slice]:
-        """The whole split in order, in batches small enough that a CPU's activations are not paged in anew each time.
-
-        One empty slice for no images, so that results have their shapes.
-        """
-        size = 1024 if self.pixels.is_cuda else max(32, min(512, 2**17 // self.pixels.shape[-1] ** 2))
-        return (slice(start, min(start + size, len(self))) for start in range(0, max(1, len(self)), size))
-
-    def inputs(self, batch: Tensor | slice, augment: str = "none", rng: torch.Generator | None = None) -> Tensor:
-        """float32 ``[B, C, S, S]``, channels last in memory, normalised; augmented first, so that black moves in at the borders."""
-        pixels = self.pixels[batch]
-        if rng is not None:
-            pixels = augment_batch(pixels, augment, rng)
-        return ((pixels.float() / 255 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(slots=True)
@@ -89,7 +61,7 @@ def train(config: RunConfig, data: Dataset, given_label: Array, state: bytes | N
     """
     device = resolve_device(config.device)
     torch.set_num_threads(threads or thread_count())
-    train_set, test_set = _on_device(data, given_label, device)
+    train_set, test_set = on_device(data, given_label, device)
     learner = _learner(config, data, device)
     if state is not None:
         restore(learner, state)
@@ -147,27 +119,7 @@ def learning_rate(config: RunConfig, epoch: int) -> float:
     return config.lr
 
 
-def batches(order: Tensor, batch_size: int) -> list[Tensor]:
-    """Split an order ``[N]`` into batches; a last batch of one joins the one before (batch norm needs two)."""
-    parts = list(order.split(batch_size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts
-
-
 # -- setting up ------------------------------------------------------------------------------------
-
-
-def _on_device(data: Dataset, given_label: Array, device: str) -> tuple[Images, Images]:
-    pixels = torch.from_numpy(np.array(data.train_images)).permute(0, 3, 1, 2).contiguous()
-    scaled = pixels.double() / 255 if pixels.numel() < 1e7 else pixels.float() / 255
-    mean = scaled.mean(dim=(0, 2, 3), keepdim=True).float()
-    std = scaled.std(dim=(0, 2, 3), keepdim=True).float().clamp_min(1e-3)  # a blank channel stays finite
-    del scaled
-    test = torch.from_numpy(np.array(data.test_images)).permute(0, 3, 1, 2).contiguous()
-    there = [(pixels, torch.from_numpy(np.array(given_label))), (test, torch.from_numpy(np.array(data.test_label)))]
-    train_set, test_set = (Images(p.to(device), y.to(device), mean.to(device), std.to(device)) for p, y in there)
-    return train_set, test_set
 
 
 def _learner(config: RunConfig, data: Dataset, device: str) -> Learner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import streamlit as st
@@ -131,14 +132,14 @@ def _preview(errors: dict[str, str]) -> Dataset | None:
     except (DataError, OSError) as error:
         errors["dataset"] = f"dataset: {str(error).rstrip('.')}."
         return None
-    st.html(_samples_html(dataset))
+    st.html(_samples_html(dataset, tuple(values.values())))
     for notice in dataset.notices:
         st.caption(notice)
     return dataset
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs={Dataset: id})
-def _samples_html(dataset: Dataset) -> str:
+def _samples_html(dataset: Dataset, settings: tuple[str | int, ...]) -> str:
     import html
 
     import numpy as np
@@ -179,7 +180,7 @@ def _select(name: str, *, label: str = "", help: str | None = None) -> None:
 def _number(name: str, *, step: float | int, label: str = "", format: str | None = None) -> None:
     option = OPTIONS[name]
     kind = option.kind
-    low = None if option.low is None else kind(option.low)
+    low = None if option.low is None else kind(option.low) if not option.above else sys.float_info.min
     high = None if option.high is None else kind(option.high)
     st.number_input(
         label or name.replace("_", " ").capitalize(),

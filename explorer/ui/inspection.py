@@ -122,7 +122,7 @@ def _filters(run: Run, scores: dict[str, Array], pairs: NearDuplicates | None) -
 def _image_asked(run: Run, order: Array) -> int:
     """The image in the URL, else the first of the list, -1 for an empty list."""
     text = state.page_value("image")
-    if text.isdigit() and int(text) < len(run.labels.given_label):
+    if text.isdecimal() and int(text) < len(run.labels.given_label):
         return int(text)
     if text:
         st.warning(f"The link asks for image {text!r}; this run has images 0 to {len(run.labels.given_label) - 1:,}.")

@@ -65,10 +65,13 @@ def show_nothing_yet(config: RunConfig | None) -> None:
         column.markdown(f"**{title}**  \n{text}")
     if config is not None:
         st.button("Start the demo", type="primary", on_click=start_run, args=(config,))
-    earlier = [summary for summary in get_store().runs() if summary.config is not None]
+    runs = get_store().runs()
+    earlier = [summary for summary in runs if summary.config is not None]
     if earlier:
         st.subheader("Earlier runs")
         _run_list(earlier)
+    if damaged := [summary for summary in runs if summary.config is None]:
+        st.caption(f"Not listed, because damaged: {'; '.join(f'{each.run_id} ({each.cause})' for each in damaged[:3])}.")
 
 
 def _run_list(earlier: list[RunSummary]) -> None:
@@ -93,7 +96,8 @@ def show(run_id: str) -> None:
     try:
         status, cause = get_store().status(run_id)
         live = get_worker().live(run_id)
-        run = None if status == "queued" and not get_store().exists(run_id) else _read(run_id)
+        known = live is not None or status in ("queued", "failed") or get_store().exists(run_id)
+        run = _read(run_id) if known else get_store().open(run_id)  # which says why there is none
     except StoreError as error:
         st.error(f"{error}.")
         st.button("Back to the start", on_click=state.write_query, kwargs={"run": None})

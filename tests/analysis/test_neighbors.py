@@ -241,7 +241,7 @@ def test_the_cut_is_a_fraction_of_the_typical_distance_and_scale_free() -> None:
         others = [np.linalg.norm(unit[i].astype(np.float64) - unit[j]) for j in range(200) if j != i]
         distances.append(min(others))
     limit = 0.25 * np.median(distances)
-    assert default_cut(nearest(unit)) == pytest.approx(1 - limit**2 / 2, abs=1e-5)
+    assert default_cut(nearest(unit), ratio=0.25) == pytest.approx(1 - limit**2 / 2, abs=1e-5)
     assert default_cut(nearest(normalise(1000 * unit))) == pytest.approx(default_cut(nearest(unit)), abs=1e-5)
 
 

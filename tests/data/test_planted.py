@@ -110,6 +110,7 @@ def test_wrong_labels_and_positions_of_copies_are_even() -> None:
     true, given, known = plan(18_000, 900, generator(1, "planted"))
     steps = np.bincount((given - true)[given != true] % 10, minlength=10)
     assert steps[0] == 0 and steps.sum() == 450 and chi_square(steps[1:]) < 26.1  # 8 degrees of freedom, one in a thousand
+    assert chi_square(np.bincount(true[given != true], minlength=10)) < 27.9  # 9 degrees of freedom: no class is spared
     place = np.histogram(np.flatnonzero(known.partner >= 0), bins=9, range=(0, 18_000))[0]
     assert chi_square(place) < 26.1
 

@@ -15,7 +15,8 @@ from explorer.config import RunConfig
 from explorer.pipeline import Prepared
 from explorer.records import EpochRecord, FinalRecord, Progress, Record, TrainingError
 from explorer.training.devices import generator
-from explorer.training.loop import batches, due, learning_rate, train
+from explorer.training.images import batches
+from explorer.training.loop import due, learning_rate, train
 from explorer.training.models import build_model
 from explorer.training.probes import input_loss_curvature
 from explorer.training.state import read_state
@@ -225,8 +226,8 @@ def test_facts_equal_a_naive_recomputation_from_the_last_weights(tiny: RunConfig
     model = build_model(config.model, channels=1, size=8, num_classes=10, width=config.width, seed=123).eval()
     model.load_state_dict(read_state(last.state)["model"])
     pixels = data.train_images.astype(np.float64) / 255
-    inputs = (np.stack([data.train_images, data.train_images])[0] / 255 - pixels.mean()) / pixels.std(ddof=1)
-    test_inputs = (data.test_images / 255 - pixels.mean()) / pixels.std(ddof=1)
+    inputs = (np.stack([data.train_images, data.train_images])[0] / 255 - pixels.mean()) / pixels.std()
+    test_inputs = (data.test_images / 255 - pixels.mean()) / pixels.std()
 
     def forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():
@@ -260,7 +261,7 @@ def test_curvature_is_probed_on_given_labels_in_network_units(tiny: RunConfig, p
     model = build_model(config.model, channels=1, size=8, num_classes=10, width=config.width, seed=0).eval()
     model.load_state_dict(read_state(last.state)["model"])
     pixels = torch.from_numpy(prepared.dataset.train_images.copy()).permute(0, 3, 1, 2).float() / 255
-    inputs = (pixels - pixels.mean()) / pixels.std()
+    inputs = (pixels - pixels.mean()) / pixels.std(correction=0)
     given = torch.from_numpy(prepared.labels.given_label.copy())
     directions = [generator(config.seed, "curvature", config.epochs, i) for i in range(config.curvature_directions)]
     score = input_loss_curvature(model, inputs, given, 0.05, directions)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -20,6 +19,7 @@ from explorer.config import RunConfig
 from explorer.records import EpochRecord, TrainingError
 from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
+from explorer.ui import services
 
 MAIN = Path(__file__).parents[2] / "explorer" / "ui" / "main.py"
 
@@ -51,7 +51,7 @@ def library(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Librar
     own = draw_folder(root / "own")
     configs = {
         "finished": tiny,
-        "failed": dataclasses.replace(tiny, lr=1e6),
+        "failed": dataclasses.replace(tiny, lr=1e30),
         "stopped": dataclasses.replace(tiny, seed=1),
         "interrupted": dataclasses.replace(tiny, seed=2),
         "no truth": dataclasses.replace(tiny, dataset=str(own), train_size=0, noise="none"),
@@ -72,12 +72,14 @@ Visit = Callable[..., AppTest]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty home for one test; what the visitors share is dropped, and the trainer stopped, before and after."""
-    st.cache_resource.clear()
-    st.cache_data.clear()
+    """An empty home for one test; what belongs to a home is dropped, and the trainer stopped, before and after."""
+    shared = (services.get_readings, services.get_worker, services.get_store)  # loaded images stay
+    for each in shared:
+        each.clear()
     monkeypatch.setenv("EXPLORER_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
-    st.cache_resource.clear()
+    for each in shared:
+        each.clear()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("trainer")]
 
 
