@@ -61,7 +61,8 @@ class Option:
         lower = f"above {self.low:g}" if self.above else f"{self.low:g}"
         if self.high is None:
             return f"{noun} {lower}" if self.above else f"{noun}, {lower} or more"
-        return f"{noun} from {lower} to {self.high:g}" if not self.above else f"{noun} {lower}, at most {self.high:g}"
+        upper = f"{self.high:,.0f}" if self.high >= 1000 else f"{self.high:g}"
+        return f"{noun} {lower}, at most {upper}" if self.above else f"{noun} from {lower} to {upper}"
 
     def parse(self, text: str) -> Any:
         """Read the value from a flag or a URL. Raises ConfigError naming the field."""

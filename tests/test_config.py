@@ -61,8 +61,10 @@ def test_a_whole_number_is_taken_as_a_float_and_the_type_is_the_fields() -> None
     assert config == RunConfig(noise_rate=1.0, lr=1.0)
 
 
-def test_a_huge_seed_is_a_seed() -> None:
-    assert RunConfig(seed=10**400).seed == 10**400
+def test_a_seed_too_large_for_a_browser_is_refused() -> None:
+    assert RunConfig(seed=10**9).seed == 10**9
+    with pytest.raises(ConfigError, match="seed"):
+        RunConfig(seed=10**400)
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def _facts(logits: Tensor, given_label: Tensor) -> dict[str, Any]:
         "margin": _f16(logits[rows, given_label] - rival.max(dim=1).values),
         "el2n": _f16(probability.norm(dim=1)),
         "predicted_label": _numpy(logits.argmax(dim=1), np.uint16),
-        "train_loss": loss.double().mean().item(),
+        "train_loss": loss.cpu().double().mean().item(),
     }
 
 

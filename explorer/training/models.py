@@ -89,6 +89,6 @@ MODELS: dict[str, Callable[[int, int, int], tuple[nn.Module, int]]] = {"cnn": cn
 def build_model(name: str, *, channels: int, size: int, num_classes: int, width: int, seed: int) -> Network:
     """A freshly initialised network; initial weights depend on ``seed`` alone and the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which would reseed every GPU as well
         body, embedding_width = MODELS[name](channels, size, width)
         return Network(body, embedding_width, num_classes)

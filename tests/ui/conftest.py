@@ -83,6 +83,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("trainer")]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_search_for_components() -> Iterator[None]:
+    """Every AppTest would read the description of every installed package anew, which takes longer than the page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", lambda: [])
+        yield
+
+
 @pytest.fixture
 def visit(home: Path) -> Visit:
     """``visit("inspect", run=..., **query)``: a new visitor who opened that address."""
