@@ -122,13 +122,17 @@ def _line(row: dict[str, float]) -> str:
 
 
 def report_command(options: argparse.Namespace) -> int:
-    """Scores of stored runs, all by default, against truth where it is known."""
+    """Scores of stored runs, all that can be read by default, against truth where it is known."""
     from explorer.runs.report import describe, report
     from explorer.runs.store import RunStore
 
     store = RunStore(options.runs)
-    run_ids = options.run_ids or [summary.run_id for summary in store.runs() if summary.status not in ("queued", "damaged")]
-    reports = report(store, run_ids)
+    reports = report(store, options.run_ids)
+    for run_id in [] if options.run_ids else [summary.run_id for summary in store.runs() if summary.status != "queued"]:
+        try:
+            reports += report(store, [run_id])
+        except StoreError as error:  # of the others there is still something to say
+            print(f"left out: {error}", file=sys.stderr)
     if options.json:
         print(json.dumps(reports, indent=1))
         return 0

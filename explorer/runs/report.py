@@ -67,6 +67,8 @@ def describe(one: dict[str, Any]) -> str:
         f"{one['run_id']}  {config['dataset']}  {config['noise']} {config['noise_rate']:g}  {config['model']}  "
         f"{config['loss']}  seed {config['seed']}  {one['status']}  {one['device']}, {one['threads']} threads"
     ]
+    wrong = one["wrong_rate"]
+    lines.append("  which labels are wrong is not known" if wrong is None else f"  {100 * wrong:.2f} % of the training labels are wrong")
     if one["cause"]:
         lines.append(f"  {one['cause']}")
     if one["epochs"]:
@@ -82,7 +84,7 @@ def describe(one: dict[str, Any]) -> str:
             f"{_text(found['precision_at_k']):>9} @{found['k']:.0f}"
         )
     if not one["scores"] and one["epochs"]:
-        lines.append("  no scores are judged: it is not known which labels are wrong")
+        lines.append("  no scores are judged: that needs known wrong labels")
     return "\n".join(lines)
 
 

@@ -340,7 +340,7 @@ def test_a_run_in_training_is_shown_on_both_pages(visit: Visit) -> None:
     for name in PAGES:
         opened = visit(name, run=run_id)
         assert said(opened)
-    assert {"Pause", "One epoch", "Stop"} <= buttons(page.run())
+    assert {"Pause", "One epoch", "Stop"} <= buttons(page.run()), said(page)
     press(page, "Stop")
     wait_for("the stop", lambda: state_of(page)[1] == "stopped")
 
