@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataError as error:
         print(f"error: dataset: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (StoreError, TrainingError, OSError) as error:
         from explorer.runs.execution import cause_of
 

@@ -54,9 +54,17 @@ def test_a_bad_setting_is_named_with_what_is_accepted(
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("empty.csv", ""), ("header.csv", "path,label\n"), ("words.txt", "hello"), ("fake.parquet", "not parquet"), ("missing.csv", "path,label\nx.png,cat\n")],
+    [
+        ("empty.csv", ""),
+        ("header.csv", "path,label\n"),
+        ("words.txt", "hello"),
+        ("fake.parquet", "not parquet"),
+        ("missing.csv", "path,label\nx.png,cat\n"),
+    ],
 )
-def test_a_file_that_is_no_data_is_named(store: RunStore, tmp_path: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_data_is_named(
+    store: RunStore, tmp_path: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / name
     path.write_text(content)
     assert main(["run", "--dataset", str(path), "--runs", str(store.root)]) == 2

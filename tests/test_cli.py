@@ -19,7 +19,7 @@ from explorer.analysis.scores import SCORES
 from explorer.config import OPTIONS, RunConfig
 from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
-from tests.support import assert_same_run, wait_for
+from tests.support import assert_same_run, command_line_process, wait_for
 
 QUICK = {"train_size": "60", "model": "mlp", "width": "1", "epochs": "2", "device": "cpu"}
 CONFIG = RunConfig.from_query(QUICK)
@@ -124,6 +124,14 @@ def test_every_field_is_a_flag_and_explained(capsys: pytest.CaptureFixture[str])
         assert " ".join(option.help.split()) in text
 
 
+def test_the_module_is_the_command() -> None:
+    """``python -m explorer``, as typed; a bad setting is found before anything heavy is imported."""
+    command = [sys.executable, "-m", "explorer", "run", "--epochs", "0"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: epochs: 0 is not a whole number from 1 to 10,000\n"
+
+
 @pytest.mark.parametrize("arguments", [["run", "--epoch_count", "3"], ["fly"], []])
 def test_what_is_no_command_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -138,24 +146,24 @@ def test_what_is_no_command_exits_2(arguments: list[str], capsys: pytest.Capture
 @pytest.mark.skipif(os.name == "nt", reason="signals are those of Unix")
 def test_ctrl_c_exits_130_keeps_the_epochs_and_the_same_command_continues(fast_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = RunStore(fast_path / "runs")
-    config = dataclasses.replace(CONFIG, train_size=200, epochs=120, batch_size=4, curvature_every=0, embedding_every=0)
+    config = dataclasses.replace(CONFIG, train_size=200, epochs=60, batch_size=4, curvature_every=0, embedding_every=0)
     arguments = ["run", *[t for n, v in config.to_query().items() for t in (f"--{n}", v)], "--runs", str(store.root)]
     run_id = pipeline.identify(config)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "explorer", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=Path(__file__).parents[1],
-    )  # fmt: skip
+    child = command_line_process(arguments, fast_path / "child")
     try:
         wait_for(
-            "the first epochs", lambda: len(store.folder(run_id).rows()) >= 3,
-            lambda: "" if child.poll() is None else f"ended: {child.stderr.read() if child.stderr else ''}", seconds=60,
-        )  # fmt: skip
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+            "the first epochs",
+            lambda: len(store.folder(run_id).rows()) >= 3,
+            lambda: "" if child.is_alive() else f"ended: {(fast_path / 'child.err').read_text()}",
+            seconds=60,
+        )
+        os.kill(child.pid or 0, signal.SIGINT)
+        child.join(30)
     finally:
         child.kill()
-        child.wait(30)
-    assert child.returncode == 130
+        child.join(30)
+    out, err = (fast_path / "child.out").read_text(), (fast_path / "child.err").read_text()
+    assert child.exitcode == 130
     assert "the same command continues" in err and "Traceback" not in err
     assert not any(line == run_id for line in out.splitlines())
     assert store.status(run_id) == ("stopped", "")
@@ -228,7 +236,7 @@ def test_report_of_a_run_that_is_not_there_exits_1(store: RunStore, run_id: str,
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--host", "0.0.0.0"], ["--data_root", "/no/such/folder"], ["--host", "0.0.0.0", "--data_root", "/no/such/folder"]], ids=str
+    "arguments", [["--host", "0.0.0.0"], ["--data_root", "/no/such"], ["--host", "0.0.0.0", "--data_root", "/no/such"]], ids=str
 )
 def test_serve_asks_for_a_folder_before_it_lets_others_in(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", *arguments]) == 2

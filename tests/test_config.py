@@ -69,7 +69,16 @@ def test_a_seed_too_large_for_a_browser_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("epochs", "three"), ("epochs", "3.0"), ("epochs", ""), ("lr", "fast"), ("lr", "0,05"), ("lr", "nan"), ("noise_rate", "120%"), ("model", "CNN")],
+    [
+        ("epochs", "three"),
+        ("epochs", "3.0"),
+        ("epochs", ""),
+        ("lr", "fast"),
+        ("lr", "0,05"),
+        ("lr", "nan"),
+        ("noise_rate", "120%"),
+        ("model", "CNN"),
+    ],  # fmt: skip
 )
 def test_bad_text_of_a_flag_or_url_raises(name: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -120,6 +120,8 @@ class RunFolder:
         if epoch < 0:
             for name in ("checkpoint.pt", "embeddings.npy", "embeddings_peak.npy", "near_duplicates.parquet"):
                 (self.path / name).unlink(missing_ok=True)
+        for unfinished in self.path.rglob(".*.tmp"):  # a kill while writing leaves one behind
+            unfinished.unlink()
         self._write_rows([row for row in self.rows() if row["epoch"] <= epoch] if epoch >= 0 else [])
         for unfinished in self.path.rglob(".*.tmp"):  # a killed process left it behind
             unfinished.unlink()

@@ -17,15 +17,8 @@ from explorer.runs.estimate import estimate
 from explorer.ui import theme
 from explorer.ui.gallery import image_url
 from explorer.ui.services import get_store, load_dataset
+from explorer.ui.words import OWN, word
 
-OWN = "own data…"
-WORDS = {
-    "digits": "digits · real, 8×8", "planted": "planted · drawn, 32×32", OWN: "own data (a path)…",
-    "none": "none", "symmetric": "symmetric", "symmetric_inclusive": "symmetric, true class included",
-    "asymmetric": "asymmetric (look-alikes)",
-    "cnn": "small CNN", "mlp": "MLP", "resnet18": "ResNet-18", "ce": "cross-entropy", "elr": "early-learning regularization (ELR)",
-    "crop_mirror": "crop and mirror",
-}  # fmt: skip
 PAPER_PROBE = {"curvature_every": 1, "curvature_directions": 10, "curvature_radius": 1e-3}
 
 
@@ -34,10 +27,6 @@ class Choice(NamedTuple):
 
     config: RunConfig | None
     start: bool
-
-
-def word(value: str) -> str:
-    return WORDS.get(value, value)
 
 
 def sidebar() -> Choice:

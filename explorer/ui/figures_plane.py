@@ -9,10 +9,12 @@ import pandas as pd
 
 from explorer.ui.drawing import PERCENT, Figure, Trace, axis, empty_figure, layout, nice_top, note
 from explorer.ui.figures import Others, column
+from explorer.ui.placing import Box, best_side, dense
 from explorer.ui.theme import Palette, mix, percent
 
 LEAST_FOR_REGIONS = 4
 _THIN = 30  # points kept of an earlier run
+_ASPECT = 2.7  # width of the drawing over its height, about
 _REGIONS = (
     ("trainable, resistant", 0, 1), ("trainable, susceptible", 1, 1),
     ("not trainable, resistant", 0, 0), ("not trainable, susceptible", 1, 0),
@@ -32,7 +34,8 @@ class Path(NamedTuple):
 class PlaneInfo(NamedTuple):
     """ceiling: training accuracy of a network that fits every right label and no wrong one. region: mean (x, y) of the
     last points of at least four comparable runs. chosen: an epoch to point out. marks: epochs with a marker, far enough
-    apart. labels: those with their number beside it."""
+    apart. labels: those with their number beside it. side: where the words about the newest epoch go. ceiling_left, note_left:
+    whether those words stand on the left because the way runs through the right."""
 
     path: Path
     others: tuple[Path, ...]
@@ -42,6 +45,10 @@ class PlaneInfo(NamedTuple):
     marks: tuple[int, ...]
     labels: tuple[int, ...]
     x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    side: str
+    ceiling_left: bool
+    note_left: bool
 
 
 def _path(run_id: str, epochs: pd.DataFrame) -> Path:
@@ -64,13 +71,26 @@ def _x_range(paths: list[Path]) -> tuple[float, float]:
     return (-nice_top(-1.1 * low) if low < 0 else 0.0), (nice_top(1.1 * top) if top > 0 else 1.0)
 
 
-def _apart(path: Path, x_range: tuple[float, float], share: float) -> tuple[int, ...]:
-    """The first epoch, then any at least ``share`` of the axes away from all taken before and from the last."""
-    width = x_range[1] - x_range[0]
-    points = np.column_stack([np.array(path.susceptibility) / width, path.train_accuracy])
+def _y_range(paths: list[Path], ceiling: float | None) -> tuple[float, float]:
+    """From a round number below everything, so that what happens fills the drawing; it seldom moves while accuracy rises."""
+    lowest = min([value for path in paths for value in path.train_accuracy] + [1.0 if ceiling is None else ceiling, 0.8])
+    low = max(0.0, np.floor(5 * lowest - 0.15) / 5)
+    return round(float(low), 1), 1 + 0.03 * (1 - low)
+
+
+def _fractions(path: Path, x_range: tuple[float, float], y_range: tuple[float, float]) -> np.ndarray:
+    """The way ``[E, 2]`` as fractions of the drawing."""
+    both = ((path.susceptibility, x_range), (path.train_accuracy, y_range))
+    return np.column_stack([(np.array(values, dtype=float) - low) / (high - low) for values, (low, high) in both])
+
+
+def _apart(path: Path, points: np.ndarray, share: float, keep_free: Box | None = None) -> tuple[int, ...]:
+    """The first epoch, then any at least ``share`` of the height away from all taken before and from the last."""
+    points = points * [_ASPECT, 1.0]
     taken, epochs = points[-1:], []
-    for epoch, point in zip(path.epoch[:-1], points[:-1], strict=True):
-        if np.hypot(*(taken - point).T).min() >= share:
+    free = np.ones(len(points), dtype=bool) if keep_free is None else ~keep_free.holds(points / [_ASPECT, 1.0], 0.04)
+    for epoch, point, allowed in zip(path.epoch[:-1], points[:-1], free[:-1], strict=True):
+        if allowed and np.hypot(*(taken - point).T).min() >= share:
             taken = np.vstack([taken, point])
             epochs.append(epoch)
     return tuple(epochs)
@@ -84,10 +104,20 @@ def plane_info(
     rest = [each for each in (_path(*other) for other in others) if each.epoch]
     ends = np.array([(each.susceptibility[-1], each.train_accuracy[-1]) for each in rest])
     region = tuple(ends.mean(axis=0).tolist()) if len(rest) >= LEAST_FOR_REGIONS else None
-    x_range = _x_range([path, *rest])
+    ceiling = None if wrong_rate is None else 1 - wrong_rate
+    x_range, y_range = _x_range([path, *rest]), _y_range([path, *rest], ceiling)
+    points = _fractions(path, x_range, y_range)
+    side, words, line = "middle right", None, np.zeros((0, 2))
+    if path.epoch:
+        line = dense(points)
+        side, words = best_side(points[-1], 0.12, 0.1, 0.02, line)
+    height = 0.0 if ceiling is None else (ceiling - y_range[0]) / (y_range[1] - y_range[0])
+    right, left = (Box(start, start + 0.3, height - 0.1, height) for start in (0.7, 0.0))
     return PlaneInfo(
-        path, tuple(_thinned(each) for each in rest), None if wrong_rate is None else 1 - wrong_rate, region,
-        chosen if chosen in path.epoch else None, (*_apart(path, x_range, 0.016), *path.epoch[-1:]), _apart(path, x_range, 0.075), x_range,
+        path, tuple(_thinned(each) for each in rest), ceiling, region, chosen if chosen in path.epoch else None,
+        (*_apart(path, points, 0.045), *path.epoch[-1:]), _apart(path, points, 0.17, words), x_range, y_range, side,
+        ceiling_left=bool(left.holds(line).sum() < right.holds(line).sum()),
+        note_left=bool(Box(0.5, 1, 0, 0.1).holds(line).any()),
     )  # fmt: skip
 
 
@@ -157,10 +187,8 @@ def _ring(name: str, path: Path, i: int, words: str, palette: Palette, marker: d
 
 def _marked(info: PlaneInfo, palette: Palette) -> list[Trace]:
     """The newest epoch in a ring, the chosen one in a diamond."""
-    path, high = info.path, info.path.train_accuracy[-1] > 0.9
-    right = (path.susceptibility[-1] - info.x_range[0]) / (info.x_range[1] - info.x_range[0]) > 0.85
-    side = f"{'bottom' if high else 'top'} {'left' if right else 'right'}"
-    marks = [_ring("newest epoch", path, -1, f"epoch {path.epoch[-1]}", palette, {"symbol": "circle-open", "size": 20}, side)]
+    path = info.path
+    marks = [_ring("newest epoch", path, -1, f"epoch {path.epoch[-1]}", palette, {"symbol": "circle-open", "size": 20}, info.side)]
     if info.chosen is not None and info.chosen != path.epoch[-1]:
         i, diamond = path.epoch.index(info.chosen), {"symbol": "diamond-open", "size": 16}
         marks.append(_ring("chosen epoch", path, i, f"epoch {info.chosen}", palette, diamond, "bottom right"))
@@ -175,15 +203,18 @@ def _ceiling(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], l
     wash = across | {"type": "rect", "y0": info.ceiling, "y1": 1, "line": {"width": 0}, "fillcolor": palette.tint("memorized", 0.08)}
     dashes = {"color": palette.memorized, "width": 1.5, "dash": "dash"}
     rule = across | {"type": "line", "y0": info.ceiling, "y1": info.ceiling, "layer": "above", "line": dashes}
-    words = note(f"memorizes nothing: {percent(info.ceiling)}", 0.995, info.ceiling, palette, yref="y", xanchor="right", yanchor="top",
+    x, anchor = (0.005, "left") if info.ceiling_left else (0.995, "right")
+    words = note(f"memorizes nothing: {percent(info.ceiling)}", x, info.ceiling, palette, yref="y", xanchor=anchor, yanchor="top",
                  font={"color": palette.ink("memorized"), "size": 13})  # fmt: skip
     return [wash, rule], [words]
 
 
 def _regions(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Lines at the mean of each axis and a word in each corner."""
+    """Lines at the mean of each axis and a word in each corner; before there are enough runs, what is missing."""
     if info.region is None:
-        return [], []
+        x, anchor = (0.005, "left") if info.note_left else (0.995, "right")
+        missing = f"regions: from {LEAST_FOR_REGIONS} comparable runs on, {len(info.others) or 'none'} so far"
+        return [], [note(missing, x, 0.01, palette, xanchor=anchor, yanchor="bottom", font={"color": palette.muted, "size": 11})]
     style: dict[str, Any] = {"type": "line", "layer": "between", "line": {"color": palette.faint, "width": 1.5, "dash": "dot"}}
     (x, y), (low, high) = info.region, info.x_range
     lines = [style | {"x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1}, style | {"xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y}]
@@ -193,7 +224,7 @@ def _regions(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], l
     return lines, words
 
 
-def plane_figure(info: PlaneInfo, palette: Palette, height: int = 360) -> Figure:
+def plane_figure(info: PlaneInfo, palette: Palette, height: int = 260) -> Figure:
     """The hero of the Train page."""
     if not info.path.epoch and not info.others:
         return empty_figure("The way through the plane begins with the first epoch.", palette, height)
@@ -201,11 +232,12 @@ def plane_figure(info: PlaneInfo, palette: Palette, height: int = 360) -> Figure
     if info.path.epoch:
         traces += _way(info, palette) + _marked(info, palette)
     (shapes, words), (lines, corners) = _ceiling(info, palette), _regions(info, palette)
+    step = 0.2 if info.y_range[0] < 0.5 else 0.1 if info.y_range[0] < 0.8 else 0.05
     return {
         "data": traces,
         "layout": layout(
-            palette, height, (60, 16, 22 if corners else 12, 46), shapes=shapes + lines, annotations=words + corners,
+            palette, height, (60, 16, 22 if info.region else 12, 46), shapes=shapes + lines, annotations=words + corners,
             xaxis=axis("susceptibility, running mean (nats)", palette, range=list(info.x_range), nticks=7),
-            yaxis=axis("training accuracy on given labels (%)", palette, range=[0, 1.03], tickformat=PERCENT, dtick=0.2),
+            yaxis=axis("training accuracy on given labels (%)", palette, range=list(info.y_range), tickformat=PERCENT, dtick=step),
         ),
     }  # fmt: skip

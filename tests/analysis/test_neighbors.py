@@ -165,7 +165,7 @@ def test_permuting_the_images_permutes_the_pairs(seed: int) -> None:
     def facts(found: object, names: np.ndarray) -> set[tuple[object, ...]]:
         return {
             (frozenset((int(names[a]), int(names[b]))), round(float(s), 4), bool(c), bool(e), bool(g >= 0))
-            for a, b, s, c, e, g, in zip(*found[:6], strict=True)  # type: ignore[index]
+            for a, b, s, c, e, g in zip(*found[:6], strict=True)  # type: ignore[index]
         }
 
     assert facts(one, np.arange(60)) == facts(other, order)

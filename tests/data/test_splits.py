@@ -73,7 +73,9 @@ def test_subset_beyond_the_data_names_the_field_and_the_number_there_is() -> Non
     assert caught.value.field == "train_size"
 
 
-@pytest.mark.parametrize(("labels", "size", "why"), [([0, 1, 0], 0, "3 training images"), ([0, 1] * 9, 3, "3 training"), ([2] * 9, 0, "same label")])
+@pytest.mark.parametrize(
+    ("labels", "size", "why"), [([0, 1, 0], 0, "3 training images"), ([0, 1] * 9, 3, "3 training"), ([2] * 9, 0, "same label")]
+)
 def test_too_little_to_learn_from_is_said(labels: list[int], size: int, why: str) -> None:
     with pytest.raises(DataError, match=why):
         training_subset(np.array(labels), size, seed=0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import multiprocessing
 import os
 import random
 import shutil
@@ -13,7 +11,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +23,7 @@ from explorer.records import DataError, EpochRecord, Record, StoreError, Trainin
 from explorer.runs.execution import cause_of, execute
 from explorer.runs.store import RunStore
 from explorer.training import state as state_module
-from tests.support import assert_same_epochs, assert_same_run, command_line, epoch_records, wait_for
+from tests.support import assert_same_epochs, assert_same_run, command_line_process, epoch_records, wait_for
 
 unix = pytest.mark.skipif(os.name == "nt", reason="signals and file limits are those of Unix")
 
@@ -113,7 +110,12 @@ def test_a_continued_run_computes_with_as_many_threads_as_before(store: RunStore
 
 @pytest.mark.parametrize(
     ("change", "error"),
-    [({"train_size": 10**6}, ConfigError), ({"train_size": 3}, DataError), ({"label_column": "x"}, ConfigError), ({"dataset": "/no/such"}, ConfigError)],
+    [
+        ({"train_size": 10**6}, ConfigError),
+        ({"train_size": 3}, DataError),
+        ({"label_column": "x"}, ConfigError),
+        ({"dataset": "/no/such"}, ConfigError),
+    ],
     ids=str,
 )
 def test_what_cannot_be_run_leaves_no_trace(store: RunStore, quick: RunConfig, change: dict[str, object], error: type[Exception]) -> None:
@@ -282,7 +284,7 @@ def test_what_a_killed_process_was_writing_is_cleared_away(store: RunStore, quic
 # -- other processes -------------------------------------------------------------------------------
 
 LONG = RunConfig(
-    dataset="digits", train_size=200, noise="symmetric", noise_rate=0.2, model="cnn", width=4, loss="elr", epochs=25, batch_size=50, lr=0.05,
+    train_size=200, noise="symmetric", noise_rate=0.2, model="cnn", width=4, loss="elr", epochs=14, batch_size=50, lr=0.05,
     schedule="cosine", augment="crop_mirror", device="cpu",
 )  # fmt: skip
 
@@ -291,15 +293,6 @@ LONG = RunConfig(
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = RunStore(tmp_path_factory.mktemp("uninterrupted"))
     return store.root / train_through(store, LONG)
-
-
-def start(arguments: list[str], output: Path, file_limit: int = 0) -> ForkServerProcess:
-    """The command line in a process of its own; imports are done once, in the server that forks it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.support", "explorer.__main__", "explorer.runs.execution", "explorer.training.loop", "sklearn.datasets"])
-    process = context.Process(target=command_line, args=(arguments, str(output), file_limit))
-    process.start()
-    return process
 
 
 def flags(config: RunConfig) -> list[str]:
@@ -311,11 +304,11 @@ def flags(config: RunConfig) -> list[str]:
 def test_kill_9_at_a_random_moment_then_the_same_run_continues_to_the_same_bits(fast_path: Path, uninterrupted: Path, number: int) -> None:
     seed = random.SystemRandom().randrange(10**6)
     rng = random.Random(seed)
-    rows, delay = rng.randint(1, 20), rng.uniform(0, 0.03)
+    rows, delay = rng.randint(1, 8), rng.uniform(0, 0.03)
     print(f"seed {seed}: killed {delay:.3f} s after {rows} rows")
     store = RunStore(fast_path / "runs")
     run_id = pipeline.identify(LONG)
-    child = start(["run", *flags(LONG), "--runs", str(store.root)], fast_path / "child")
+    child = command_line_process(["run", *flags(LONG), "--runs", str(store.root)], fast_path / "child")
     try:
         wait_for(
             "the first epochs", lambda: len(store.folder(run_id).rows()) >= rows,
@@ -347,7 +340,7 @@ def test_a_full_disk_fails_clearly_and_keeps_earlier_epochs(fast_path: Path) -> 
     """No file may grow beyond 40 kB; the embedding of epoch 2 is the first that would."""
     config = dataclasses.replace(LONG, train_size=1400, model="mlp", width=1, loss="ce", epochs=3, embedding_every=2)
     store = RunStore(fast_path / "runs")
-    child = start(["run", *flags(config), "--runs", str(store.root)], fast_path / "child", file_limit=40_000)
+    child = command_line_process(["run", *flags(config), "--runs", str(store.root)], fast_path / "child", file_limit=40_000)
     child.join(60)
     error = (fast_path / "child.err").read_text()
     assert child.exitcode == 1, error

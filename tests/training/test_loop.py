@@ -15,7 +15,7 @@ from explorer.config import RunConfig
 from explorer.pipeline import Prepared
 from explorer.records import EpochRecord, FinalRecord, Progress, Record, TrainingError
 from explorer.training.devices import generator
-from explorer.training.images import batches
+from explorer.training.images import Images, batches
 from explorer.training.loop import due, learning_rate, train
 from explorer.training.models import build_model
 from explorer.training.probes import input_loss_curvature
@@ -54,7 +54,13 @@ def test_a_run_is_one_record_per_epoch_from_0_and_one_final_record(tiny: RunConf
 def test_arrays_have_the_documented_shapes_and_types_and_are_read_only(tiny: RunConfig, prepared: Prepared, records: list[Record]) -> None:
     N, M = tiny.train_size, len(prepared.dataset.test_label)
     for record in epoch_records(records):
-        expected = {"loss": ("f2", N), "margin": ("f2", N), "el2n": ("f2", N), "predicted_label": ("u2", N), "test_predicted_label": ("u2", M)}
+        expected = {
+            "loss": ("f2", N),
+            "margin": ("f2", N),
+            "el2n": ("f2", N),
+            "predicted_label": ("u2", N),
+            "test_predicted_label": ("u2", M),
+        }
         if record.epoch:
             expected |= {"curvature": ("f4", N), "embedding": ("f4", N)}
         else:
@@ -123,21 +129,22 @@ def test_two_runs_taken_in_turns_equal_two_separate_ones(tiny: RunConfig, prepar
         assert_same_epochs(one, other)
 
 
-@pytest.mark.parametrize(
-    "off",
-    [{"susceptibility_lr": 0.0}, {"curvature_every": 0}, {"embedding_every": 0}, {"curvature_directions": 3}, {"curvature_radius": 0.1},
-     {"susceptibility_lr": 0.0, "curvature_every": 0, "embedding_every": 0}],
-    ids=str,
-)  # fmt: skip
+PROBE_SETTINGS = [
+    {"susceptibility_lr": 0.0}, {"curvature_every": 0}, {"embedding_every": 0}, {"curvature_directions": 3}, {"curvature_radius": 0.1},
+    {"susceptibility_lr": 0.0, "curvature_every": 0, "embedding_every": 0},
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["ce", "elr, cosine, crops and mirror images"])
-def test_probes_never_change_the_training(tiny: RunConfig, prepared: Prepared, name: str, off: dict[str, float]) -> None:
+def test_probes_never_change_the_training(tiny: RunConfig, prepared: Prepared, name: str) -> None:
     config = variant(tiny, name)
     one = list(pipeline.run(config, prepared=prepared))
-    other = list(pipeline.run(dataclasses.replace(config, **off), prepared=prepared))
-    assert_same_epochs(one, other, without=PROBED)
-    a, b = epoch_records(one)[-1].state, epoch_records(other)[-1].state
-    assert a is not None and b is not None
-    assert_same_tensors(read_state(a), read_state(b))
+    for settings in PROBE_SETTINGS:
+        other = list(pipeline.run(dataclasses.replace(config, **settings), prepared=prepared))
+        assert_same_epochs(one, other, without=PROBED)
+        a, b = epoch_records(one)[-1].state, epoch_records(other)[-1].state
+        assert a is not None and b is not None
+        assert_same_tensors(read_state(a), read_state(b))
 
 
 def test_a_probe_that_is_off_says_nothing(tiny: RunConfig, prepared: Prepared) -> None:
@@ -254,8 +261,10 @@ def test_facts_equal_a_naive_recomputation_from_the_last_weights(tiny: RunConfig
     assert last.test_loss == pytest.approx(test_losses.mean(), rel=1e-4)
 
 
-def test_curvature_is_probed_on_given_labels_in_network_units(tiny: RunConfig, prepared: Prepared) -> None:
-    config = dataclasses.replace(tiny, curvature_radius=0.05)
+def test_curvature_is_probed_on_given_labels_in_network_units(tiny: RunConfig) -> None:
+    """On more images than are evaluated at once, against all of them in one go."""
+    config = dataclasses.replace(tiny, curvature_radius=0.05, train_size=600, epochs=2)
+    prepared = pipeline.prepare(config)
     last = epoch_records(pipeline.run(config, prepared=prepared))[-1]
     assert last.state is not None and last.curvature is not None
     model = build_model(config.model, channels=1, size=8, num_classes=10, width=config.width, seed=0).eval()
@@ -266,6 +275,14 @@ def test_curvature_is_probed_on_given_labels_in_network_units(tiny: RunConfig, p
     directions = [generator(config.seed, "curvature", config.epochs, i) for i in range(config.curvature_directions)]
     score = input_loss_curvature(model, inputs, given, 0.05, directions)
     assert last.curvature == pytest.approx(score.numpy(), rel=2e-3, abs=2e-3 * float(score.max()))
+
+
+@pytest.mark.parametrize(("N", "S"), [(0, 8), (1, 8), (600, 8), (512, 8), (700, 32), (100, 224)])
+def test_evaluation_takes_every_image_once_in_order(N: int, S: int) -> None:
+    empty = torch.zeros(N, 1, S, S, dtype=torch.uint8)
+    parts = list(Images(empty, torch.zeros(N), torch.zeros(1), torch.ones(1)).slices())
+    assert [n for part in parts for n in range(N)[part]] == list(range(N))
+    assert len(parts) >= 1 and all(part.start < part.stop for part in parts if N)
 
 
 def test_losses_beyond_half_precision_are_clipped_not_infinite(tiny: RunConfig, prepared: Prepared) -> None:
@@ -309,13 +326,13 @@ def test_a_last_batch_of_one_joins_the_batch_before(model: str) -> None:
 
 
 @pytest.mark.parametrize("N", [2, 3, 4, 5, 8, 9, 64, 65, 129, 200])
-@pytest.mark.parametrize("batch_size", [2, 3, 4, 64, 500])
-def test_batches_are_the_order_cut_in_pieces_of_at_least_two(N: int, batch_size: int) -> None:
+def test_batches_are_the_order_cut_in_pieces_of_at_least_two(N: int) -> None:
     order = torch.randperm(N, generator=torch.Generator().manual_seed(N))
-    parts = batches(order, batch_size)
-    assert torch.equal(torch.cat(parts), order)
-    assert all(2 <= len(part) <= batch_size + 1 for part in parts)
-    assert all(len(part) == batch_size for part in parts[:-1])
+    for batch_size in (2, 3, 4, 64, 500):
+        parts = batches(order, batch_size)
+        assert torch.equal(torch.cat(parts), order)
+        assert all(2 <= len(part) <= batch_size + 1 for part in parts)
+        assert all(len(part) == batch_size for part in parts[:-1])
 
 
 def test_a_set_without_test_images_can_be_trained_on() -> None:

@@ -92,8 +92,7 @@ def test_score_does_not_depend_on_the_batch_size(name: str, batch_size: int, dty
     whole = input_loss_curvature(model, images, labels, 1e-2, [rng(0), rng(1)])
     directions = [rng(0), rng(1)]
     parts = [
-        input_loss_curvature(model, x, y, 1e-2, directions)
-        for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True)
+        input_loss_curvature(model, x, y, 1e-2, directions) for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True)
     ]
     assert whole.dtype == dtype
     assert whole.min() > 0

@@ -38,7 +38,12 @@ def test_a_state_holds_tensors_and_plain_values_only(tiny: RunConfig, records: l
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped"])
 def test_a_damaged_state_is_refused_with_advice(tiny: RunConfig, prepared: Prepared, records: list[Record], damage: str) -> None:
     state = last_state(records)
-    broken = {"cut": state[: len(state) // 2], "empty": b"", "text": b"not a checkpoint", "flipped": state[:100] + b"\xff" * 900 + state[1000:]}[damage]
+    broken = {
+        "cut": state[: len(state) // 2],
+        "empty": b"",
+        "text": b"not a checkpoint",
+        "flipped": state[:100] + b"\xff" * 900 + state[1000:],
+    }[damage]
     with pytest.raises(TrainingError, match="run it again"):
         list(pipeline.run(tiny, broken, prepared))
 
@@ -75,7 +80,9 @@ def test_states_of_another_format_are_refused(records: list[Record]) -> None:
         read_state(buffer.getvalue())
 
 
-def test_states_are_spaced_out_but_the_first_and_the_last_always_come(tiny: RunConfig, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_states_are_spaced_out_but_the_first_and_the_last_always_come(
+    tiny: RunConfig, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(state_module, "STATE_SHARE", 0.0)
     got = epoch_records(pipeline.run(tiny, prepared=prepared))
     assert [r.state is not None for r in got] == [True, False, False, True]

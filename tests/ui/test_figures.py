@@ -152,7 +152,7 @@ def test_regions_are_the_mean_of_four_or_more_runs_in_any_order() -> None:
 @pytest.mark.parametrize(("rate", "words"), [(0.2, ["memorizes nothing: 80.0 %"]), (0.0, []), (None, [])])
 def test_the_ceiling(rate: float | None, words: list[str]) -> None:
     figure = figures_plane.plane_figure(figures_plane.plane_info(_epochs(), wrong_rate=rate), PALETTES[0])
-    assert [each["text"] for each in figure["layout"]["annotations"]] == words
+    assert [each["text"] for each in figure["layout"]["annotations"] if not each["text"].startswith("regions")] == words
 
 
 def test_the_plane_axis_holds_every_point() -> None:

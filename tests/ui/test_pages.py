@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from explorer.config import OPTIONS, RunConfig
 from explorer.runs.store import RunStore
@@ -38,7 +39,7 @@ def press(page: AppTest, label: str) -> AppTest:
     return page.run()
 
 
-def box(page: AppTest, label: str) -> object:
+def box(page: AppTest, label: str) -> Selectbox:
     return next(each for each in page.selectbox if each.label == label)
 
 
@@ -166,7 +167,8 @@ def test_a_setting_that_cannot_be_is_left_out_and_named(visit: Visit, stocked: L
     ("name", "text", "sentence"),
     [
         ("image", "99999", "asks for image '99999'"), ("image", "-1", "asks for image '-1'"), ("image", "²", "asks for image"),
-        ("score", "x", "by input-loss curvature"), ("show", "x", "200 of 200 images"), ("cls", "x", "200 of 200 images"), ("epoch", "x", ""),
+        ("score", "x", "by input-loss curvature"), ("show", "x", "200 of 200 images"), ("cls", "x", "200 of 200 images"),
+        ("epoch", "x", ""),
     ],
 )  # fmt: skip
 def test_inspect_falls_back_to_the_default_view(visit: Visit, stocked: Library, name: str, text: str, sentence: str) -> None:
@@ -194,14 +196,14 @@ def test_settings_travel_from_the_widgets_to_the_address(visit: Visit) -> None:
         page.get_by_key(name).set_value(value)
         said(page.run())
     assert page.session_state.config == RunConfig(**CHANGED)
-    assert {name: text for name, text in page.query_params.items()} == RunConfig(**CHANGED).to_query()
+    assert dict(page.query_params) == RunConfig(**CHANGED).to_query()
 
 
 def test_settings_travel_from_the_address_to_the_widgets_and_to_inspect_and_back(visit: Visit, stocked: Library) -> None:
     query = RunConfig(**CHANGED).to_query()
     page = visit("train", **query)
     page.switch_page("pages/inspect.py").run()
-    assert query.items() <= {name: text for name, text in page.query_params.items()}.items()
+    assert query.items() <= dict(page.query_params).items()
     said(page.switch_page("pages/train.py").run())
     assert {name: page.get_by_key(name).value for name in CHANGED} == CHANGED
     assert page.session_state.config == RunConfig(**CHANGED)
@@ -280,7 +282,8 @@ def test_a_broken_parquet_file_is_named(visit: Visit, tmp_path: Path, content: b
 def test_own_data_train_from_the_page_with_their_label_columns(visit: Visit, tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "own")
     files = sorted(folder.rglob("*.png"))
-    table = pd.DataFrame({"path": [f.relative_to(tmp_path) for f in files], "label": [f.parent.name for f in files], "true_label": ["down_*1*"] * len(files)})
+    columns = {"path": [f.relative_to(tmp_path) for f in files], "label": [f.parent.name for f in files]}
+    table = pd.DataFrame(columns | {"true_label": ["down_*1*"] * len(files)})
     table.to_csv(tmp_path / "own.csv", index=False)
     page = choose_path(visit("train"), str(tmp_path / "own.csv"))
     page.get_by_key("true_label_column").set_value("true_label")
@@ -298,16 +301,15 @@ def test_own_data_train_from_the_page_with_their_label_columns(visit: Visit, tmp
 
 
 def shown_run(page: AppTest) -> str:
-    return state_of(page)[0]
+    return str(page.query_params["run"])
 
 
-def state_of(page: AppTest) -> tuple[str, str]:
-    run_id = page.query_params["run"]
-    return run_id, RunStore().status(run_id)[0]
+def status(page: AppTest) -> str:
+    return RunStore().status(shown_run(page))[0]
 
 
 def finish(page: AppTest) -> AppTest:
-    wait_for("the end of the run", lambda: state_of(page)[1] == "finished", lambda: "failed" * (state_of(page)[1] == "failed"))
+    wait_for("the end of the run", lambda: status(page) == "finished", lambda: "failed" * (status(page) == "failed"))
     wait_for("an idle trainer", lambda: get_worker().live(shown_run(page)) is None)
     said(page.run())
     return page
@@ -342,7 +344,7 @@ def test_a_run_in_training_is_shown_on_both_pages(visit: Visit) -> None:
         assert said(opened)
     assert {"Pause", "One epoch", "Stop"} <= buttons(page.run()), said(page)
     press(page, "Stop")
-    wait_for("the stop", lambda: state_of(page)[1] == "stopped")
+    wait_for("the stop", lambda: status(page) == "stopped")
 
 
 def test_pause_one_epoch_resume_and_stop(visit: Visit) -> None:
@@ -364,7 +366,7 @@ def test_pause_one_epoch_resume_and_stop(visit: Visit) -> None:
     press(page.run(), "Resume")
     wait_for("several more epochs", lambda: epochs() > held + 3)
     press(page.run(), "Stop")
-    wait_for("the stop", lambda: state_of(page)[1] == "stopped" and live(run_id) is None)
+    wait_for("the stop", lambda: status(page) == "stopped" and live(run_id) is None)
     assert {"Continue", "Run again", "Inspect"} <= buttons(page.run())
     assert said(page)
 
@@ -378,7 +380,7 @@ def test_a_stopped_run_continues_to_its_end(visit: Visit, stocked: Library) -> N
 
 def test_a_run_that_fails_shows_its_cause(visit: Visit) -> None:
     page = start(visit, lr="1e30")
-    wait_for("the failure", lambda: state_of(page)[1] == "failed" and get_worker().live(shown_run(page)) is None)
+    wait_for("the failure", lambda: status(page) == "failed" and get_worker().live(shown_run(page)) is None)
     page.run()
     assert any("Failed: the loss" in error.value for error in page.error), said(page)
 
@@ -401,7 +403,7 @@ def test_filters_are_kept_in_the_address(visit: Visit, stocked: Library) -> None
     box(page, "Given class").set_value("7")
     words = said(page.run())
     assert "by cumulative loss" in words
-    query = {name: text for name, text in page.query_params.items()}
+    query = dict(page.query_params)
     assert query == {"run": stocked.ids["finished"], "score": "cumulative_loss", "show": "wrong", "cls": "7"}
     again = visit("inspect", **query)
     assert [box(again, label).value for label in ("Sort by", "Show", "Given class")] == ["cumulative_loss", "wrong", "7"]

@@ -1,6 +1,6 @@
 """Train: what is the network doing right now?"""
 
-from explorer.ui import controls, state, watch
+from explorer.ui import controls, state, watch, welcome
 
 choice = controls.sidebar()
 state.show_url_errors()
@@ -10,5 +10,5 @@ run_id = state.page_value("run")
 if run_id:
     watch.show(run_id)
 else:
-    watch.show_nothing_yet(choice.config)
+    welcome.show_nothing_yet(choice.config, choice.readable, watch.start_run)
 state.write_query()

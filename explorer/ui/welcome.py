@@ -1,0 +1,83 @@
+"""The Train page before a run is chosen: what this is about, on the very images that would be trained, and earlier runs."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from explorer.config import RunConfig
+from explorer.data.noise import make_labels
+from explorer.records import Dataset, Labels
+from explorer.runs.store import RunSummary
+from explorer.ui import state, theme
+from explorer.ui.gallery import image_url
+from explorer.ui.services import get_store, load_dataset
+from explorer.ui.words import STATUS_WORDS, describe
+
+SHOWN = 16  # sample images with the label the network will be told
+LISTED = 8  # earlier runs
+STEPS = (
+    ("1 · It learns", "First the network learns what the classes look like. It sees through most wrong labels; test accuracy rises."),
+    ("2 · It memorizes", "Then it fits the wrong labels one by one. Training accuracy climbs above its ceiling, test accuracy falls."),
+    ("3 · You look", "The images it had to memorize stand at the top, beside look-alikes under other labels: real errors hide there."),
+)  # fmt: skip
+
+
+def show_nothing_yet(config: RunConfig | None, readable: bool, start: Callable[[RunConfig], None]) -> None:
+    """First visit, or no run chosen. readable: the sidebar could read the images of ``config``."""
+    st.title("Watch a network learn, then memorize")
+    st.markdown(
+        "Some training labels are made wrong on purpose. Press **Start**: the default takes real handwritten digits, one label "
+        "in five wrong, and less than a minute on a laptop."
+    )
+    for column, (title, text) in zip(st.columns(3, gap="medium"), STEPS, strict=True):
+        column.markdown(f"**{title}**  \n{text}")
+    if config is not None:
+        st.button("Start the demo" if config == RunConfig() else "Start this run", type="primary", on_click=start, args=(config,))
+    runs = get_store().runs()
+    if config is not None and readable:
+        _told(config)
+    earlier = [summary for summary in runs if summary.config is not None]
+    if earlier:
+        st.subheader("Earlier runs")
+        _run_list(earlier)
+    if damaged := [summary for summary in runs if summary.config is None]:
+        st.caption(f"Not listed, because damaged: {'; '.join(f'{each.run_id} ({each.cause})' for each in damaged[:3])}.")
+
+
+def _told(config: RunConfig) -> None:
+    """The first images of the training set with the labels this run would give them, wrong ones marked."""
+    dataset = load_dataset(config)
+    labels = make_labels(config, dataset)
+    if labels.is_mislabeled is None or not labels.is_mislabeled.any():
+        return
+    wrong, count = int(labels.is_mislabeled[:SHOWN].sum()), min(SHOWN, len(labels.given_label))
+    st.markdown(f"**What it will be told:** {wrong} of the first {count} training images carry a wrong label.")
+    st.html(f'<div class="told">{"".join(_told_image(dataset, labels, n) for n in range(count))}</div>')
+
+
+def _told_image(dataset: Dataset, labels: Labels, n: int) -> str:
+    assert labels.true_label is not None and labels.is_mislabeled is not None
+    given, true = (html.escape(dataset.class_names[k]) for k in (labels.given_label[n], labels.true_label[n]))
+    wrong = bool(labels.is_mislabeled[n])
+    words = f"✕ told {given}, is {true}" if wrong else f"told {given}"
+    picture = f'<img src="{image_url(np.asarray(dataset.train_images[n]))}" alt="{words}">'
+    return f'<figure{" class=wrong" if wrong else ""}>{picture}<figcaption>{words}</figcaption></figure>'
+
+
+def _run_list(earlier: list[RunSummary]) -> None:
+    with st.container(key="run_list"):
+        for summary in earlier[:LISTED]:
+            assert summary.config is not None
+            left, right = st.columns([8, 1], vertical_alignment="center")
+            last = summary.last
+            result = f" · test {theme.percent(last['test_accuracy'])}, memorized {theme.percent(last['memorized'])}" if last else ""
+            left.markdown(f"{describe(summary.config)} · {STATUS_WORDS[summary.status].split(';')[0]}{result}")
+            right.button("Open", key=f"open_{summary.run_id}", on_click=open_run, args=(summary.run_id,), width="stretch", type="tertiary")
+
+
+def open_run(run_id: str) -> None:
+    state.write_query(run=run_id)

@@ -1,0 +1,240 @@
+"""Photographs of every page in every state: ``python tests/browser/photograph.py OUT_FOLDER [--home FOLDER] [--only WORD]``.
+
+A look at them replaces no test and finds what no test does. Runs that are missing in the home are trained first; give a
+``--home`` to keep them for the next time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Page
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from explorer import pipeline
+from explorer.config import RunConfig
+from explorer.records import StoreError, TrainingError
+from explorer.runs.execution import execute
+from explorer.runs.store import RunStore
+from tests.browser.serving import PATIENCE, Server, chromium, settle
+
+SIZES = ((1280, 800), (1920, 1080))
+NARROW = (1024, 768)
+DEMO = RunConfig()
+
+
+class Shot(NamedTuple):
+    """What to open, and what to do before the picture is taken."""
+
+    name: str
+    address: str
+    prepare: Callable[[Page], None] | None = None
+    empty_store: bool = False
+
+
+# -- runs to look at -------------------------------------------------------------------------------
+
+
+def runs(own: Path) -> dict[str, RunConfig]:
+    """One run of every kind; ``comparable`` ones stand behind the default run in the plane."""
+    small = dataclasses.replace(DEMO, epochs=12)
+    return {
+        "finished": DEMO,
+        "failed": dataclasses.replace(DEMO, lr=1e30),
+        "no truth": dataclasses.replace(DEMO, dataset=str(own), noise="none", epochs=8),
+        "planted": dataclasses.replace(DEMO, dataset="planted", train_size=1500, epochs=15),
+        "damaged": dataclasses.replace(DEMO, train_size=200, epochs=2),
+        "compared": dataclasses.replace(small, noise_rate=0.4),
+        **{f"comparable {model} {seed}": dataclasses.replace(small, noise_rate=0.4, model=model, seed=seed)
+           for model, seed in (("mlp", 0), ("mlp", 1), ("cnn", 1), ("cnn", 2))},
+    }  # fmt: skip
+
+
+def draw_own_data(root: Path) -> Path:
+    """An ImageFolder of two classes, drawn once."""
+    rng = np.random.default_rng(0)
+    rows = np.linspace(0, 1, 24)[:, None, None]
+    for name, sky in (("evening", (200, 110, 60)), ("noon", (120, 180, 230))):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for n in range(60):
+            light = np.array(sky) * (1 - rows * rng.uniform(0.3, 0.8)) + rng.normal(0, 22, (24, 24, 3))
+            Image.fromarray(light.clip(0, 255).astype(np.uint8)).save(root / name / f"{n:02}.png")
+    return root
+
+
+def train_missing(home: Path) -> dict[str, str]:
+    """Kind of run to run_id; what is not in the home yet is trained."""
+    own = home.parent / f"{home.name}-own"
+    if not own.exists():
+        draw_own_data(own)
+    store, ids = RunStore(home), {}
+    for kind, config in runs(own).items():
+        run_id = ids[kind] = pipeline.identify(config)
+        if not store.exists(run_id):
+            print(f"training: {kind}", flush=True)
+            with contextlib.suppress(TrainingError):
+                for _ in execute(store, config):
+                    pass
+        if kind == "damaged":
+            with contextlib.suppress(StoreError):
+                (store.folder(run_id).path / "epochs.csv").write_text("epoch,train_loss\n0,\n")
+    return ids
+
+
+# -- pictures --------------------------------------------------------------------------------------
+
+
+def press(label: str) -> Callable[[Page], None]:
+    def action(page: Page) -> None:
+        page.get_by_role("button", name=label, exact=True).click()
+
+    return action
+
+
+def open_tab(label: str) -> Callable[[Page], None]:
+    def action(page: Page) -> None:
+        page.get_by_role("tab", name=label).click()
+        page.wait_for_timeout(700)
+
+    return action
+
+
+def scrolled(page: Page) -> None:
+    page.mouse.move(700, 400)
+    page.mouse.wheel(0, 500)
+    page.wait_for_timeout(400)
+
+
+def shots(ids: dict[str, str]) -> list[Shot]:
+    def at(kind: str, page: str = "", more: str = "") -> str:
+        return f"/{page}?run={ids[kind]}{more}"
+
+    return [
+        Shot("empty", "/", empty_store=True),
+        Shot("empty inspect", "/inspect", empty_store=True),
+        Shot("bad link", "/?noise_rate=7&model=nope", empty_store=True),
+        Shot("earlier runs", "/"),
+        Shot("finished", at("finished")),
+        Shot("finished, below", at("finished"), scrolled),
+        Shot("regions", at("compared")),
+        Shot("failed", at("failed")),
+        Shot("no truth", at("no truth")),
+        Shot("planted", at("planted")),
+        Shot("damaged", at("damaged")),
+        Shot("no such run", "/?run=zzz"),
+        Shot("inspect", at("finished", "inspect")),
+        Shot("inspect, below", at("finished", "inspect"), scrolled),
+        Shot("inspect pairs", at("finished", "inspect"), open_tab("Near-duplicates")),
+        Shot("inspect quality", at("finished", "inspect"), open_tab("How good are the scores?")),
+        Shot("inspect planted", at("planted", "inspect", "&show=conflict")),
+        Shot("inspect planted pairs", at("planted", "inspect"), open_tab("Near-duplicates")),
+        Shot("inspect planted quality", at("planted", "inspect"), open_tab("How good are the scores?")),
+        Shot("inspect no truth", at("no truth", "inspect")),
+    ]
+
+
+@contextlib.contextmanager
+def visitor(browser: Browser, size: tuple[int, int], theme: str) -> Iterator[Page]:
+    width, height = size
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+    yield context.new_page()
+    context.close()
+
+
+def take(page: Page, server: Server, shot: Shot, file: Path) -> Path:
+    page.goto(server.url + shot.address, timeout=PATIENCE)
+    settle(page)
+    if shot.prepare:
+        shot.prepare(page)
+        settle(page)
+    page.wait_for_timeout(400)
+    page.screenshot(path=file)
+    print(file.name, flush=True)
+    return file
+
+
+def take_live(page: Page, server: Server, out: Path, suffix: str, seed: int) -> list[Path]:
+    """A run from its first moment on: preparing, training, paused, one of it chosen on the slider, stopped."""
+    page.goto(f"{server.url}/?seed={seed}&noise_rate=0.3", timeout=PATIENCE)
+    settle(page)
+    page.locator(".st-key-start button").click()
+    taken = []
+
+    def keep(name: str) -> None:
+        taken.append(out / f"live {name} {suffix}.png")
+        page.screenshot(path=taken[-1])
+        print(taken[-1].name, flush=True)
+
+    page.wait_for_selector("text=Preparing", timeout=PATIENCE)
+    keep("1 preparing")
+    page.wait_for_selector('[data-testid="stProgress"] >> text=/epoch [7-9]/', timeout=PATIENCE)
+    settle(page)
+    keep("2 running")
+    press("Pause")(page)
+    page.wait_for_selector("text=Resume", timeout=PATIENCE)
+    page.wait_for_timeout(900)
+    keep("3 paused")
+    press("Stop")(page)
+    page.wait_for_selector("text=Run again", timeout=PATIENCE)
+    settle(page)
+    keep("4 stopped")
+    return taken
+
+
+def contact_sheet(files: list[Path], to: Path, columns: int = 4, width: int = 480) -> None:
+    """All pictures small, each under its name."""
+    tiles = []
+    for file in files:
+        picture = Image.open(file).convert("RGB")
+        tile = Image.new("RGB", (width, width * 10 // 16 + 22), "#777777")
+        picture.thumbnail((width, width * 10 // 16))
+        tile.paste(picture, (0, 22))
+        ImageDraw.Draw(tile).text((6, 5), file.stem, fill="white")
+        tiles.append(tile)
+    step = tiles[0].height
+    sheet = Image.new("RGB", (columns * (width + 6), -(-len(tiles) // columns) * (step + 6)), "#333333")
+    for i, tile in enumerate(tiles):
+        sheet.paste(tile, (i % columns * (width + 6), i // columns * (step + 6)))
+    sheet.save(to, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--only", default="", help="names of shots that hold this word")
+    parser.add_argument("--themes", nargs="+", default=["light", "dark"])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[0, 1, 2], help="0: 1280x800, 1: 1920x1080, 2: 1024x768")
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = (asked.home or Path(folder) / "home").resolve()
+        wanted = [shot for shot in shots(train_missing(home)) if asked.only in shot.name]
+        empty = Path(folder) / "empty"
+        files: list[Path] = []
+        with Server(home) as server, Server(empty) as bare, chromium() as browser:
+            looks = [(size, theme) for i, size in enumerate((*SIZES, NARROW)) for theme in asked.themes if i in asked.sizes]
+            for number, (size, theme) in enumerate(looks):
+                suffix = f"{theme} {size[0]}"
+                with visitor(browser, size, theme) as page:
+                    for shot in wanted:
+                        files.append(take(page, bare if shot.empty_store else server, shot, asked.out / f"{shot.name} {suffix}.png"))
+                    if asked.only in "live":
+                        files += take_live(page, server, asked.out, suffix, 100 + number)
+        contact_sheet(files, asked.out / "sheet.png")
+    shutil.rmtree(empty, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
