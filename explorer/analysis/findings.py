@@ -80,7 +80,7 @@ def conflicting_copies(run: Run, scores: Mapping[str, Array], pairs: NearDuplica
         found = found[np.argsort(-scores["curvature"][found], kind="stable")]
     count = int(pairs.conflicting.sum())
     yield Finding(
-        "conflict", f"{count:,} pairs of look-alikes carry different labels",
+        "conflict", f"{count:,} {'pair of look-alikes carries' if count == 1 else 'pairs of look-alikes carry'} different labels",
         "At most one label of each pair can be right. Look at them first: the network had to memorize at least one of the two.",
         tuple(found.tolist()), 1.0,
     )  # fmt: skip
@@ -95,8 +95,9 @@ def late_learned(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates | 
     late = np.flatnonzero((learned > peak_epoch) & (learned <= run.last_epoch))
     if len(late):
         late = late[np.argsort(-scores["cumulative_loss"][late], kind="stable")]
+        count = "1 image was" if len(late) == 1 else f"{len(late):,} images were"
         yield Finding(
-            "late", f"{len(late):,} images were fitted only after epoch {peak_epoch}",
+            "late", f"{count} fitted only after epoch {peak_epoch}",
             "Test accuracy peaked there: what it learned later did not help it on new images. Wrong labels gather here.",
             tuple(late.tolist()), len(late) / len(learned),
         )  # fmt: skip
@@ -109,9 +110,10 @@ def concentration(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates |
         return
     top = ranking("curvature", scores["curvature"])[:TOP]
     share, overall = float(wrong[top].mean()), float(wrong.mean())
+    rest = " The rest are mostly atypical images: also memorized, but rightly labelled." if share < 1 else ""
     yield Finding(
         "concentration", f"{_percent(share)} of the top {len(top)} by curvature have a wrong label",
-        f"Overall it is {_percent(overall)}. The rest are mostly atypical images: also memorized, but rightly labelled.",
+        f"Overall it is {_percent(overall)}.{rest}",
         tuple(top.tolist()), share,
     )  # fmt: skip
 

@@ -92,7 +92,8 @@ class RunFolder:
 
     def _keep_embedding(self, embedding: Array, row: dict[str, float], earlier: list[dict[str, float]]) -> None:
         write(self.path / "embeddings.npy", lambda file: np.save(file, embedding, allow_pickle=False))
-        probed = [r["mean_curvature"] for r in earlier if np.isfinite(r["mean_curvature"])]
+        every = self.config().embedding_every  # the peak among the epochs whose embedding was recorded
+        probed = [r["mean_curvature"] for r in earlier if r["epoch"] % every == 0 and np.isfinite(r["mean_curvature"])]
         if np.isfinite(row["mean_curvature"]) and all(row["mean_curvature"] > value for value in probed):
             write(self.path / "embeddings_peak.npy", lambda file: np.save(file, embedding, allow_pickle=False))
 

@@ -166,6 +166,11 @@ class RunStore:
             db.execute("DELETE FROM queue WHERE position = ?", (row[0],))
         return row[1], RunConfig.from_json(row[3]), bool(row[2])
 
+    def queued_devices(self) -> set[str]:
+        """Devices that runs wait for."""
+        with self._db() as db:
+            return {row[0] for row in db.execute("SELECT DISTINCT device FROM queue")}
+
     def remove_from_queue(self, run_id: str) -> bool:
         """Whether the run was still waiting (and now is not)."""
         with self._db() as db:

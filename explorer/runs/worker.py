@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from explorer import pipeline
 from explorer.config import RunConfig
 from explorer.data.catalogue import fingerprint
-from explorer.records import EpochRecord, FinalRecord, Progress, Record
+from explorer.records import EpochRecord, FinalRecord, Progress, Record, StoreError
 from explorer.runs.execution import cause_of, execute
 from explorer.runs.store import RunStore
 
@@ -56,6 +56,8 @@ class Worker:
         self._threads: dict[str, threading.Thread] = {}
         self._closing = threading.Event()
         self._wake = threading.Event()
+        for device in store.queued_devices():  # left by a server that was closed
+            self._thread_for(device)
 
     # -- orders --------------------------------------------------------------------------------
 
@@ -63,12 +65,16 @@ class Worker:
         """Queue a run (or let it go on) and return its run_id.
 
         Raises:
-            ConfigError, DataError: if it could not be trained; nothing is queued then.
+            ConfigError, DataError: if it could not be trained. StoreError: if another process trains it. Nothing is queued then.
         """
         config = pipeline.resolve(config)
         run_id = config.run_id(fingerprint(config))
         with self._lock:
-            if run_id not in self._jobs and (again or not self._is_finished(run_id)):
+            job = self._jobs.get(run_id)
+            if job is None and self._store.folder(run_id).is_locked():
+                raise StoreError(f"run {run_id} is being trained by another process; wait for it or stop it there")
+            ending = job is not None and job.stop.is_set()  # then it waits for its own end in the queue
+            if (job is None or ending) and (again or not self._is_finished(run_id)):
                 self._store.enqueue(run_id, config, again=again)
                 self._thread_for(config.device)
                 self._wake.set()

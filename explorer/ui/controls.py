@@ -23,10 +23,11 @@ PAPER_PROBE = {"curvature_every": 1, "curvature_directions": 10, "curvature_radi
 
 
 class Choice(NamedTuple):
-    """What the sidebar says: a config that can be trained, or None with the reason shown at its field."""
+    """What the sidebar says: a config that can be trained, or None with the reason shown at its field. readable: its images are here."""
 
     config: RunConfig | None
     start: bool
+    readable: bool
 
 
 def sidebar() -> Choice:
@@ -56,7 +57,7 @@ def sidebar() -> Choice:
                 if dataset is not None:
                     _expectation(config, dataset)
             start = st.button("Start", type="primary", width="stretch", disabled=config is None, shortcut="ctrl+enter", key="start")
-    return Choice(config, start)
+    return Choice(config, start, dataset is not None)
 
 
 # -- data ------------------------------------------------------------------------------------------

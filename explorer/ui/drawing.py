@@ -53,10 +53,10 @@ def layout(palette: Palette, height: int, margin: tuple[int, int, int, int], **m
     return style | more
 
 
-def epoch_axis(palette: Palette, last: int, **more: object) -> dict[str, Any]:
+def epoch_axis(palette: Palette, last: int, *, words: str = "epoch", **more: object) -> dict[str, Any]:
     """Epochs from 0; the full planned length from the start, so the picture does not shift while a run goes on."""
     whole = {"range": [0, max(1, last)], "tick0": 0, "dtick": nice_step(last, 8), "tickformat": "d"}
-    return axis("epoch", palette, **(whole | more))
+    return axis(words, palette, **(whole | more))
 
 
 def nice_step(span: float, ticks: int) -> float:

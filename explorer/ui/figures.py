@@ -92,8 +92,11 @@ def _ends(
     ]
 
 
-def curves_figure(info: CurvesInfo, palette: Palette, height: int = 260) -> Figure:
-    """Lines labelled at their ends with the newest value; a click on a label hides its line."""
+def curves_figure(info: CurvesInfo, palette: Palette, height: int = 260, *, axis_title: bool = True) -> Figure:
+    """Lines labelled at their ends with the newest value; a click on a label hides its line.
+
+    axis_title: False above another chart over epochs.
+    """
     if not info.curves:
         return empty_figure("The curves begin with the first epoch.", palette, height)
     lines: list[Trace] = []
@@ -105,10 +108,10 @@ def curves_figure(info: CurvesInfo, palette: Palette, height: int = 260) -> Figu
     return {
         "data": lines,
         "layout": layout(
-            palette, height, (60, 176, 10, 44), annotations=labels, hovermode="x unified",
+            palette, height, (60, 176, 10, 44 if axis_title else 26), annotations=labels, hovermode="x unified",
             shapes=[] if info.chosen is None else [epoch_mark(info.chosen, palette)],
-            xaxis=epoch_axis(palette, info.last, unifiedhovertitle={"text": "epoch %{x}"}),
-            yaxis=axis("share of images (%)", palette, range=[0, 1.04], tickformat=PERCENT, dtick=0.2 if height > 200 else 0.5),
+            xaxis=epoch_axis(palette, info.last, words="epoch" if axis_title else "", unifiedhovertitle={"text": "epoch %{x}"}),
+            yaxis=axis("share of images (%)", palette, range=[0, 1.04], tickformat=PERCENT, dtick=0.2 if height > 180 else 0.5),
         ),
     }  # fmt: skip
 
@@ -206,11 +209,12 @@ def _span(curves: Sequence[Curve]) -> tuple[float, float]:
     return low - (room if low < 0 else 0.0), high + room
 
 
-def _peak_mark(peak: tuple[int, float], palette: Palette) -> tuple[Trace, dict[str, Any]]:
+def _peak_mark(peak: tuple[int, float], last: int, palette: Palette) -> tuple[Trace, dict[str, Any]]:
     star = symbol_at("peak", *peak, palette, "curvature", yaxis="y2", cliponaxis=False)
     star["marker"] |= {"symbol": "star", "size": 13}
     words = end_label("", f"peak at epoch {peak[0]}", *peak, palette.ink("curvature"), "y2")
-    return star, words | {"yanchor": "bottom", "xshift": 6, "yshift": -2, "captureevents": False}
+    side = {"xanchor": "right", "xshift": -6} if peak[0] > 0.6 * last else {"xshift": 6}  # away from the words at the end
+    return star, words | side | {"yanchor": "bottom", "yshift": -2, "captureevents": False}
 
 
 def probes_figure(info: ProbesInfo, palette: Palette, height: int = 230) -> Figure:
@@ -224,7 +228,7 @@ def probes_figure(info: ProbesInfo, palette: Palette, height: int = 230) -> Figu
         gap = (high - low) * 17 / max(30.0, 0.44 * (height - 54))
         labels += _ends(curves, lambda curve: f"{curve.name} {significant(curve.value[-1])}", palette, gap, low, high, yref)
     if info.peak:
-        star, words = _peak_mark(info.peak, palette)
+        star, words = _peak_mark(info.peak, info.last, palette)
         traces, labels = [*traces, star], [*labels, words]
     return {"data": traces, "layout": _probes_layout(info, palette, height, labels)}
 

@@ -88,7 +88,7 @@ def _apart(path: Path, points: np.ndarray, share: float, keep_free: Box | None =
     """The first epoch, then any at least ``share`` of the height away from all taken before and from the last."""
     points = points * [_ASPECT, 1.0]
     taken, epochs = points[-1:], []
-    free = np.ones(len(points), dtype=bool) if keep_free is None else ~keep_free.holds(points / [_ASPECT, 1.0], 0.04)
+    free = np.ones(len(points), dtype=bool) if keep_free is None else ~keep_free.holds(points / [_ASPECT, 1.0], 0.04, 0.12)
     for epoch, point, allowed in zip(path.epoch[:-1], points[:-1], free[:-1], strict=True):
         if allowed and np.hypot(*(taken - point).T).min() >= share:
             taken = np.vstack([taken, point])
@@ -107,11 +107,13 @@ def plane_info(
     ceiling = None if wrong_rate is None else 1 - wrong_rate
     x_range, y_range = _x_range([path, *rest]), _y_range([path, *rest], ceiling)
     points = _fractions(path, x_range, y_range)
+    height = -1.0 if ceiling is None else (ceiling - y_range[0]) / (y_range[1] - y_range[0])
     side, words, line = "middle right", None, np.zeros((0, 2))
     if path.epoch:
         line = dense(points)
-        side, words = best_side(points[-1], 0.12, 0.1, 0.02, line)
-    height = 0.0 if ceiling is None else (ceiling - y_range[0]) / (y_range[1] - y_range[0])
+        means = [] if region is None else [(region[1] - y_range[0]) / (y_range[1] - y_range[0])]
+        rules = [np.column_stack([np.linspace(0, 1, 51), np.full(51, each)]) for each in (height, *means)]
+        side, words = best_side(points[-1], 0.12, 0.1, 0.02, np.concatenate([line, *rules]))
     right, left = (Box(start, start + 0.3, height - 0.1, height) for start in (0.7, 0.0))
     return PlaneInfo(
         path, tuple(_thinned(each) for each in rest), ceiling, region, chosen if chosen in path.epoch else None,

@@ -152,6 +152,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.setAttribute("aria-label", data.label)
   list.classList.toggle("compact", data.compact)
   list.style.setProperty("--size", `${data.size}px`)
+  list.classList.toggle("pairs", data.pairs)
   list.classList.toggle("twins", data.cards.some((card) => card.partner))
   list.style.gridTemplateColumns = data.columns ? `repeat(${data.columns}, minmax(0, 1fr))` : ""
   for (const [name, colour] of Object.entries(data.colours)) list.style.setProperty(`--${name}`, colour)

@@ -126,12 +126,13 @@ def _colours(palette: Palette) -> dict[str, str]:
 
 def gallery(
     cards: Sequence[Card], *, key: str, columns: int | None = None, size: int | None = None, compact: bool = False,
-    label: str = "Images", empty: str = "No images to show.",
+    pairs: bool = False, label: str = "Images", empty: str = "No images to show.",
 ) -> int | None:  # fmt: skip
     """Draw the cards; the example id of the card just clicked (once, in the rerun it causes), else None.
 
     columns: None fits as many as the width allows. size: pixels of the image, at least 96. compact: for a narrow
-    column, the near duplicate beside the words. label: what the list is, for screen readers. empty: said when there are no cards.
+    column, the near duplicate below the words. pairs: the near duplicate as large as the image.
+    label: what the list is, for screen readers. empty: said when there are no cards.
     """
     colours = palette()
     data = {
@@ -140,6 +141,7 @@ def gallery(
         "columns": columns,
         "size": max(96, size or (96 if compact else 112)),
         "compact": compact,
+        "pairs": pairs,
         "label": label,
         "empty": empty,
         "colours": _colours(colours),

@@ -63,6 +63,7 @@ HUMAN_NOISE = (
 def explain_terms() -> None:
     """What the curves mean, folded away until asked for."""
     with st.expander("What these numbers mean"):
+        st.caption("In every chart: drag to look closer, double-click to see all again, click the name of a line to hide it.")
         for term in TERMS:
             _explain(term.title, term.explanation, term.paper, term.departure)
 

@@ -6,7 +6,7 @@ const CONFIG = {
   displaylogo: false,
   responsive: false,
   doubleClick: "reset",
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  displayModeBar: false,
 }
 
 // The folder the app is served from, whatever the page's own address and any proxy in front.

@@ -20,7 +20,6 @@ from explorer.ui.assets import is_dark, source
 _VERSION = version("plotly")
 _CSS = """\
 .live-chart { width: 100%; }
-.live-chart .modebar-btn { cursor: pointer; }
 """
 _component = st.components.v2.component("explorer_live_chart", js=source(Path(__file__).with_suffix(".js")), css=_CSS, isolate_styles=False)
 

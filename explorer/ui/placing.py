@@ -17,11 +17,11 @@ class Box(NamedTuple):
     bottom: float
     top: float
 
-    def holds(self, points: Array, room: float = 0.0) -> Array:
-        """bool ``[P]``: which points ``[P, 2]`` lie inside, or within ``room`` of it."""
+    def holds(self, points: Array, wide: float = 0.0, high: float = 0.0) -> Array:
+        """bool ``[P]``: which points ``[P, 2]`` lie inside, or that far beside or above it."""
         x, y = points[:, 0], points[:, 1]
-        across = (x >= self.left - room) & (x <= self.right + room)
-        return across & (y >= self.bottom - room) & (y <= self.top + room)
+        across = (x >= self.left - wide) & (x <= self.right + wide)
+        return across & (y >= self.bottom - high) & (y <= self.top + high)
 
     @property
     def inside(self) -> bool:

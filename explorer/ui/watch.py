@@ -14,6 +14,7 @@ from explorer.ui.words import STATUS_WORDS, describe
 
 TICK = 0.7  # seconds between two looks at a run in training
 PHASES = {"train": "training", "evaluate": "evaluating", "curvature": "probing curvature", "susceptibility": "probing susceptibility"}
+WAITING, PREPARING = "**Waiting for its turn.**", "**Preparing:** loading images and building the network."
 UNFINISHED = ("stopped", "failed", "interrupted")
 
 
@@ -27,6 +28,8 @@ def start_run(config: RunConfig, *, again: bool = False) -> None:
     except (DataError, StoreError, OSError) as error:
         st.error(f"{str(error).rstrip('.')}.")
         return
+    if get_store().status(run_id)[0] == "finished":
+        st.toast("This run is finished already. *Run again* trains it anew.")
     state.write_query(run=run_id)
 
 
@@ -118,14 +121,12 @@ def _watch(run_id: str, marks: str, chosen: int | None) -> None:
     except StoreError as error:
         st.error(f"{error}.")
         return
-    if run is None or not len(run.epochs["epoch"]):
-        _progress(live, run)
-        st.markdown("**Waiting for its turn.**" if live is None else "**Preparing:** loading images and building the network.")
+    if run is None or run.last_epoch < 0:
+        _head(WAITING if live is None else PREPARING, live, run)
         return
     epoch = run.last_epoch if chosen is None else min(chosen, run.last_epoch)
-    with st.container(key="story"):
-        st.markdown(f"**{story(run, epoch)}**" if epoch == run.last_epoch else f"**Epoch {epoch}.** {story(run, epoch)}")
-    _progress(live, run)
+    told = story(run, epoch)
+    _head(f"**{told}**" if epoch == run.last_epoch else f"**Epoch {epoch}.** {told}", live, run)
     left, right = st.columns([2.35, 1], gap="medium")
     with left:
         panels.show_charts(run, epoch if chosen is not None else None)
@@ -133,8 +134,15 @@ def _watch(run_id: str, marks: str, chosen: int | None) -> None:
         panels.show_top(run, epoch)
 
 
+def _head(sentence: str, live: Live | None, run: Run | None) -> None:
+    """The sentence, in room for two lines, and the progress: always there, so that nothing below jumps."""
+    with st.container(key="story"):
+        st.markdown(sentence)
+    _progress(live, run)
+
+
 def _progress(live: Live | None, run: Run | None) -> None:
-    """How far it is: always there, so that nothing below jumps when a run ends."""
+    """How far it is, also of a run that is over."""
     config = live.config if live else run.config if run else None
     if config is None:
         return

@@ -65,7 +65,7 @@ def _told_image(dataset: Dataset, labels: Labels, n: int) -> str:
     wrong = bool(labels.is_mislabeled[n])
     words = f"✕ told {given}, is {true}" if wrong else f"told {given}"
     picture = f'<img src="{image_url(np.asarray(dataset.train_images[n]))}" alt="{words}">'
-    return f'<figure{" class=wrong" if wrong else ""}>{picture}<figcaption>{words}</figcaption></figure>'
+    return f"<figure{' class=wrong' if wrong else ''}>{picture}<figcaption>{words}</figcaption></figure>"
 
 
 def _run_list(earlier: list[RunSummary]) -> None:

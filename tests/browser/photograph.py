@@ -12,6 +12,7 @@ import dataclasses
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -225,13 +226,13 @@ def main() -> None:
         files: list[Path] = []
         with Server(home) as server, Server(empty) as bare, chromium() as browser:
             looks = [(size, theme) for i, size in enumerate((*SIZES, NARROW)) for theme in asked.themes if i in asked.sizes]
-            for number, (size, theme) in enumerate(looks):
+            for size, theme in looks:
                 suffix = f"{theme} {size[0]}"
                 with visitor(browser, size, theme) as page:
                     for shot in wanted:
                         files.append(take(page, bare if shot.empty_store else server, shot, asked.out / f"{shot.name} {suffix}.png"))
                     if asked.only in "live":
-                        files += take_live(page, server, asked.out, suffix, 100 + number)
+                        files += take_live(page, server, asked.out, suffix, int(time.time()) % 1_000_000)
         contact_sheet(files, asked.out / "sheet.png")
     shutil.rmtree(empty, ignore_errors=True)
 

@@ -156,6 +156,7 @@ def test_pictures_that_are_not_copies_are_far_apart(planted: Dataset) -> None:
 
 def test_the_form_tells_the_class_and_colour_does_not(default: Dataset) -> None:
     """The nearest class mean is far above chance on edges, and near chance on the mean colour."""
+
     def accuracy(train: Array, test: Array) -> float:
         centres = np.stack([train[true_label(default) == c].mean(axis=0) for c in range(10)])
         return float((((test[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1) == default.test_label).mean())

@@ -12,7 +12,7 @@ import pytest
 
 from explorer import pipeline
 from explorer.config import ConfigError, RunConfig
-from explorer.records import STATUSES, Progress
+from explorer.records import STATUSES, Progress, StoreError
 from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
 from explorer.runs.worker import Live, Worker
@@ -345,3 +345,43 @@ def test_threads_that_press_everything_at_random_break_nothing(store: RunStore, 
     for _ in execute(fresh, quick):
         pass
     assert_same_run(store.root / ids[2], fresh.root / ids[2])
+
+
+# -- other workers, earlier and beside -------------------------------------------------------------
+
+
+def test_a_run_trained_elsewhere_is_refused_and_left_alone(worker: Worker, store: RunStore, endless: RunConfig) -> None:
+    run_id = pipeline.identify(endless)
+    elsewhere = Worker(RunStore(store.root))
+    try:
+        elsewhere.submit(endless)
+        when(elsewhere, store, run_id, "training elsewhere", training)
+        with pytest.raises(StoreError, match="another process"):
+            worker.submit(endless)
+        assert store.queue() == [] and worker.live(run_id) is None
+        assert store.status(run_id)[0] == "running" and elsewhere.live(run_id) is not None
+    finally:
+        elsewhere.close()
+
+
+def test_a_run_submitted_while_it_stops_is_trained_after_that(worker: Worker, store: RunStore, endless: RunConfig) -> None:
+    run_id = worker.submit(endless)
+    when(worker, store, run_id, "training", training)
+    worker.pause(run_id)
+    when(worker, store, run_id, "paused", lambda live: live.state == "paused")
+    worker.stop(run_id)
+    worker.submit(endless)
+    when(worker, store, run_id, "training again", lambda live: training(live) and live.wish == "")
+    worker.stop(run_id)
+    wait_for("the second stop", lambda: worker.live(run_id) is None and store.status(run_id)[0] == "stopped")
+
+
+def test_a_queue_left_behind_is_taken_up_by_the_next_worker(store: RunStore, quick: RunConfig) -> None:
+    config = pipeline.resolve(quick)
+    run_id = pipeline.identify(quick)
+    store.enqueue(run_id, config)
+    worker = Worker(store)
+    try:
+        reach(store, run_id, "finished")
+    finally:
+        worker.close()

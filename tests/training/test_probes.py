@@ -206,8 +206,11 @@ def by_hand(model: Network, optimizer: torch.optim.SGD, images: Tensor, random_l
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 @pytest.mark.parametrize("steps", [0, 30])
-def test_drop_equals_a_probe_written_by_hand(name: str, steps: int) -> None:
+@pytest.mark.parametrize("mode", [True, False])
+def test_drop_equals_a_probe_written_by_hand(name: str, steps: int, mode: bool) -> None:
+    """Measured in training mode, whatever mode the network was left in: batch norm takes the batch's own statistics."""
     model, optimizer, images, _ = trained(name, steps=steps)
+    model.train(mode)
     random_label = torch.randint(0, 4, (40,), generator=rng(11))
     got = susceptibility_drops(model, optimizer, images, random_label, 0.02)
     assert got == pytest.approx(by_hand(model, optimizer, images, random_label, 0.02), rel=1e-10)

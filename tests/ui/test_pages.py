@@ -331,7 +331,7 @@ def test_start_trains_to_the_end_and_says_what_happened(visit: Visit) -> None:
 
 
 def test_the_button_of_the_first_visit_starts_too(visit: Visit) -> None:
-    page = press(visit("train", train_size="200", width="4", epochs="1"), "Start the demo")
+    page = press(visit("train", train_size="200", width="4", epochs="1"), "Start this run")
     finish(page)
 
 

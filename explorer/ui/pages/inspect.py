@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.ui import glossary, inspection, state
+from explorer.ui import glossary, inspection, judging, pairs, state
 
 state.show_url_errors()
 run = inspection.choose_run()
@@ -11,8 +11,8 @@ if run is not None:
     with gallery_tab:
         inspection.show_gallery(run)
     with pairs_tab:
-        inspection.show_pairs(run)
+        pairs.show_pairs(run)
     with quality_tab:
-        inspection.show_quality(run)
+        judging.show_quality(run)
     glossary.explain_scores()
 state.write_query()
