@@ -114,7 +114,7 @@ def plane_info(
         means = [] if region is None else [(region[1] - y_range[0]) / (y_range[1] - y_range[0])]
         rules = [np.column_stack([np.linspace(0, 1, 51), np.full(51, each)]) for each in (height, *means)]
         side, words = best_side(points[-1], 0.12, 0.1, 0.02, np.concatenate([line, *rules]))
-    right, left = (Box(start, start + 0.3, height - 0.1, height) for start in (0.7, 0.0))
+    right, left = (Box(start, start + 0.36, height - 0.1, height) for start in (0.64, 0.0))
     return PlaneInfo(
         path, tuple(_thinned(each) for each in rest), ceiling, region, chosen if chosen in path.epoch else None,
         (*_apart(path, points, 0.045), *path.epoch[-1:]), _apart(path, points, 0.17, words), x_range, y_range, side,

@@ -1,0 +1,148 @@
+"""Looking at images in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.browser.conftest import Visitor
+from tests.browser.serving import PATIENCE, settle
+
+pytestmark = pytest.mark.browser
+Arrive = Callable[[], Visitor]
+
+GALLERY = '[aria-label="Training images"]'
+
+
+def query(visitor: Visitor) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(visitor.page.url).query).items()}
+
+
+def until_asked(visitor: Visitor, name: str, value: str | None = None) -> str:
+    """Until the address holds ``name`` (as ``value``)."""
+    wanted = f"{name}={value}" if value is not None else f"{name}="
+    visitor.page.wait_for_url(lambda url: wanted in url, timeout=PATIENCE)
+    settle(visitor.page)
+    return query(visitor)[name]
+
+
+def cards(visitor: Visitor) -> list[str]:
+    visitor.page.locator(f"{GALLERY} .card").first.wait_for(timeout=PATIENCE)
+    return [str(card.get_attribute("data-example")) for card in visitor.page.locator(f"{GALLERY} .card").all()]
+
+
+def choose(visitor: Visitor, label: str, option: str) -> None:
+    visitor.page.get_by_label(label, exact=True).first.click(timeout=PATIENCE)
+    visitor.page.get_by_role("option").filter(has_text=option).first.click(timeout=PATIENCE)
+    settle(visitor.page)
+
+
+def test_the_gallery_paints_and_a_click_shows_the_image(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    shown = cards(visitor)
+    assert len(shown) == 60
+    painted = visitor.page.evaluate(
+        """() => { const found = []; const look = (root) => { for (const each of root.querySelectorAll('*')) {
+             if (each.shadowRoot) look(each.shadowRoot); if (each.matches('img.picture:not([hidden])')) found.push(each.naturalWidth) } };
+             look(document); return found.slice(0, 60) }"""
+    )
+    assert len(painted) == 60 and all(painted)
+    before = visitor.page.locator(".st-key-image_panel").inner_text()
+    visitor.page.locator(f"{GALLERY} .card").nth(3).click()
+    assert until_asked(visitor, "image") == shown[3]
+    after = visitor.page.locator(".st-key-image_panel").inner_text()
+    assert after != before
+    assert visitor.page.locator(f"{GALLERY} .card").nth(3).get_attribute("aria-selected") == "true"
+    assert cards(visitor) == shown  # the list stays where it was
+
+    visitor.page.reload()
+    settle(visitor.page)
+    assert cards(visitor) == shown
+    assert visitor.page.locator(".st-key-image_panel").inner_text() == after
+
+
+def test_filters_change_the_cards_and_the_address(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    everything = cards(visitor)
+    choose(visitor, "Sort by", "Cumulative loss")
+    until_asked(visitor, "score", "cumulative_loss")
+    by_loss = cards(visitor)
+    assert by_loss != everything
+    choose(visitor, "Given class", "fish")
+    until_asked(visitor, "cls", "fish")
+    fish = visitor.page.locator(f"{GALLERY} .card .label")
+    visitor.page.wait_for_function(
+        """() => { const seen = []; const look = (root) => { for (const each of root.querySelectorAll('*')) {
+             if (each.shadowRoot) look(each.shadowRoot); if (each.matches('.label')) seen.push(each.textContent) } };
+             look(document.querySelector('[role=tabpanel]')); return seen.length && seen.slice(0, 5).every((t) => t.startsWith('given fish')) }""",
+        timeout=PATIENCE,
+    )
+    assert fish.count() < 60
+    visitor.page.reload()
+    settle(visitor.page)
+    assert query(visitor) | {"score": "cumulative_loss", "cls": "fish"} == query(visitor)
+
+
+def test_the_gallery_can_be_walked_by_keyboard(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    shown = cards(visitor)
+    visitor.page.locator(f"{GALLERY} .card").first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight"):
+        visitor.page.keyboard.press(key)
+    visitor.page.keyboard.press("Enter")
+    assert until_asked(visitor, "image") == shown[2]
+    visitor.page.keyboard.press("End")  # the focus is still where it was
+    visitor.page.keyboard.press("Enter")
+    assert until_asked(visitor, "image", shown[-1]) == shown[-1]
+
+
+def test_near_duplicates_stand_beside_each_other(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    visitor.page.get_by_role("tab", name="Near-duplicates").click()
+    visitor.sees("look alike")
+    pairs = visitor.page.locator('[aria-label="Near-duplicate pairs"] .card')
+    pairs.first.wait_for(timeout=PATIENCE)
+    only = pairs.count()
+    assert all("conflict" in str(card.get_attribute("class")) for card in pairs.all())
+    visitor.page.get_by_text("Only conflicting pairs").click()
+    visitor.page.wait_for_function(
+        """(before) => { let count = 0; const look = (root) => { for (const each of root.querySelectorAll('*')) {
+             if (each.shadowRoot) look(each.shadowRoot); if (each.matches('.pairs .card')) count += 1 } };
+             look(document); return count > before }""",
+        arg=only,
+        timeout=PATIENCE,
+    )
+    pairs.first.click()
+    until_asked(visitor, "image")
+    visitor.sees("Shown under Images")
+
+
+def test_a_card_of_train_leads_to_its_image(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/?run={small}")
+    card = visitor.page.locator('[aria-label="Images of highest curvature"] .card').nth(1)
+    card.wait_for(timeout=PATIENCE)
+    example = card.get_attribute("data-example")
+    card.click()
+    visitor.page.wait_for_url("**/inspect?**", timeout=PATIENCE)
+    assert until_asked(visitor, "image") == example
+    assert query(visitor)["run"] == small
+    visitor.page.get_by_role("link", name="Train").click()
+    visitor.page.wait_for_url(lambda url: "/inspect" not in url, timeout=PATIENCE)
+    settle(visitor.page)
+    visitor.sees("planted")
+    assert query(visitor)["run"] == small
+
+
+def test_the_dark_page_is_dark(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.page.emulate_media(color_scheme="dark")
+    visitor.open(f"/inspect?run={small}")
+    cards(visitor)
+    assert visitor.page.locator(GALLERY).evaluate("list => list.style.getPropertyValue('--background')") == "#14171A"

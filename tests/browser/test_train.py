@@ -1,0 +1,166 @@
+"""Training, watched and steered from a real browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from explorer.runs.store import RunStore
+from tests.browser.conftest import LONG_EPOCHS, Visitor
+from tests.browser.serving import PATIENCE, Server, run_in, settle
+from tests.support import wait_for
+
+pytestmark = pytest.mark.browser
+Arrive = Callable[[], Visitor]
+
+RANGE = """() => [...document.querySelectorAll('.live-chart')][1]._fullLayout.xaxis.range.map(x => Math.round(100 * x) / 100)"""
+
+
+def epochs(store: RunStore, run_id: str) -> int:
+    return len(store.folder(run_id).rows())
+
+
+def until(store: RunStore, run_id: str, count: int) -> None:
+    wait_for(f"{count} recorded epochs", lambda: epochs(store, run_id) >= count, seconds=PATIENCE / 1000)
+
+
+def seconds_to(what: str, visitor: Visitor, selector: str, began: float) -> float:
+    visitor.page.wait_for_selector(selector, timeout=PATIENCE)
+    took = time.monotonic() - began
+    print(f"{what}: {took:.1f} s")
+    return took
+
+
+def test_from_start_to_the_first_point_and_through_all_buttons(arrive: Arrive, store: RunStore) -> None:
+    visitor = arrive()
+    page = visitor.page
+    visitor.open("/?epochs=300")
+    began = time.monotonic()
+    visitor.button("Start this run")
+    seconds_to("Start to the first sentence about it", visitor, ".st-key-story >> text=/Preparing|Untrained/", began)
+    seconds_to("Start to the first line of the curves", visitor, ".live-chart .scatterlayer .js-line", began)
+    seconds_to("Start to the first point in the plane", visitor, ".live-chart .point", began)
+    run_id = run_in(page.url)
+
+    # zoom into the curves: later epochs leave it as it is, and the chart is the same one
+    settle(page)
+    box = page.locator(".live-chart").nth(1).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 100, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 42, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    zoomed = page.evaluate(RANGE)
+    assert zoomed[1] - zoomed[0] < 200
+    page.evaluate("() => { document.querySelectorAll('.live-chart')[1].dataset.mine = 'yes' }")
+    seen = epochs(store, run_id)
+    until(store, run_id, seen + 3)
+    page.wait_for_timeout(1500)
+    assert page.evaluate(RANGE) == zoomed
+    assert page.evaluate("() => document.querySelectorAll('.live-chart')[1].dataset.mine") == "yes"
+
+    # pause, and it holds
+    visitor.button("Pause")
+    page.get_by_role("button", name="Resume").wait_for(timeout=PATIENCE)
+    assert store.status(run_id)[0] == "paused"
+    held = epochs(store, run_id)
+    page.wait_for_timeout(2000)
+    assert epochs(store, run_id) == held
+    visitor.sees("paused")
+
+    # one epoch, then it holds again
+    visitor.button("One epoch")
+    wait_for("one epoch", lambda: epochs(store, run_id) == held + 1 and store.status(run_id)[0] == "paused", seconds=PATIENCE / 1000)
+    page.get_by_role("button", name="Resume").wait_for(timeout=PATIENCE)
+
+    # resume; a second visitor attaches; the first leaves, and training goes on
+    visitor.button("Resume")
+    second = arrive()
+    second.open(f"/?run={run_id}")
+    second.page.get_by_role("button", name="Pause").wait_for(timeout=PATIENCE)
+    page.close()
+    until(store, run_id, epochs(store, run_id) + 2)
+
+    # stop is confirmed only once it is true
+    second.button("Stop")
+    second.page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE)
+    assert store.status(run_id)[0] == "stopped"
+    kept = epochs(store, run_id)
+    second.page.wait_for_timeout(1000)
+    assert epochs(store, run_id) == kept
+
+    # continue goes on from there
+    second.button("Continue")
+    until(store, run_id, kept + 1)
+    second.button("Stop")
+    second.page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE)
+
+
+def test_a_finished_run_sends_nothing_more(arrive: Arrive) -> None:
+    visitor = arrive()
+    visitor.open("/?train_size=200&width=4&epochs=3&batch_size=64")
+    visitor.button("Start this run")
+    visitor.page.get_by_role("button", name="Run again").wait_for(timeout=PATIENCE)
+    visitor.sees("finished")
+    settle(visitor.page)
+    visitor.page.wait_for_timeout(1000)
+    visitor.frames.clear()
+    visitor.page.wait_for_timeout(3000)
+    assert visitor.frames == []
+
+
+def test_a_refresh_stays_small_after_hundreds_of_epochs(arrive: Arrive, long: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/?run={long}")
+    visitor.button("Continue")
+    visitor.page.get_by_role("button", name="Pause").wait_for(timeout=PATIENCE)
+    settle(visitor.page)
+    visitor.frames.clear()
+    visitor.page.wait_for_timeout(6000)
+    sizes = visitor.refreshes()
+    visitor.button("Stop")
+    visitor.page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE)
+    print(f"{len(sizes)} refreshes in 6 s after {LONG_EPOCHS} epochs, largest {max(sizes) / 1000:.0f} kB")
+    assert len(sizes) > 2
+    assert max(sizes) < 100_000
+
+
+def test_the_epoch_slider_goes_back_in_time(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/?run={small}")
+    slider = visitor.page.get_by_role("slider", name="Epoch")
+    slider.focus()
+    slider.press("ArrowLeft")
+    visitor.sees("up to epoch 3")
+    assert "Epoch 3." in visitor.page.locator(".st-key-story").inner_text()
+
+
+def test_a_failed_run_says_why(arrive: Arrive) -> None:
+    visitor = arrive()
+    visitor.open("/?train_size=200&width=4&epochs=3&lr=1e30")
+    visitor.button("Start this run")
+    visitor.sees("Failed: the loss is not a number")
+
+
+def test_the_server_ends_cleanly_while_it_trains(browser: object, tmp_path: Path) -> None:
+    from tests.browser.serving import chromium  # noqa: F401
+
+    with Server(tmp_path / "ending") as server:
+        visitor_page = browser.new_page()  # type: ignore[attr-defined]
+        visitor = Visitor(visitor_page, server.url)
+        visitor.open("/?epochs=300")
+        visitor.button("Start this run")
+        visitor.page.get_by_role("button", name="Pause").wait_for(timeout=PATIENCE)
+        store = RunStore(tmp_path / "ending")
+        run_id = run_in(visitor.page.url)
+        until(store, run_id, 1)
+        status, seconds = server.stop()
+        visitor_page.close()
+    print(f"SIGTERM while training: exit status {status} after {seconds:.1f} s")
+    assert status in (0, -15)
+    assert seconds < 5
+    assert store.status(run_id)[0] == "stopped"
