@@ -27,4 +27,4 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
         worker.close()
 
 
-app = st.App("explorer/ui/main.py", lifespan=lifespan, routes=[plotly_route()])
+app = st.App("explorer/ui/pages/main.py", lifespan=lifespan, routes=[plotly_route()])

@@ -72,7 +72,7 @@ def peak_of(epochs: Mapping[str, Array], name: str) -> tuple[int, float]:
 
 
 def conflicting_copies(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates | None) -> Iterator[Finding]:
-    """Near-duplicates under different labels: at most one of the two can be right."""
+    """Near-duplicates under different labels: of two copies of one image, at most one label can be right."""
     if pairs is None or not pairs.conflicting.any():
         return
     found = np.unique(np.concatenate([pairs.a[pairs.conflicting], pairs.b[pairs.conflicting]]))
@@ -81,7 +81,7 @@ def conflicting_copies(run: Run, scores: Mapping[str, Array], pairs: NearDuplica
     count = int(pairs.conflicting.sum())
     yield Finding(
         "conflict", f"{count:,} {'pair of look-alikes carries' if count == 1 else 'pairs of look-alikes carry'} different labels",
-        "At most one label of each pair can be right. Look at them first: the network had to memorize at least one of the two.",
+        "Where the two are one image, at most one of the labels can be right: to fit both, the network has to memorize. Look at them first.",
         tuple(found.tolist()), 1.0,
     )  # fmt: skip
 

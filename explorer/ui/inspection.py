@@ -27,7 +27,7 @@ def choose_run() -> Run | None:
     if not runs:
         st.title("Which images were memorized?")
         st.markdown("There is no run to look into yet. Train one first: the default takes less than a minute.")
-        st.page_link("pages/train.py", label="Go to Train", icon=":material/arrow_back:")
+        st.page_link("train.py", label="Go to Train", icon=":material/arrow_back:")
         return None
     if wanted and wanted not in runs:
         _say_why_not(wanted)

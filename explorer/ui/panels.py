@@ -61,7 +61,7 @@ def show_top(run: Run, epoch: int) -> None:
     clicked = gallery(shown, key="top", compact=True, label="Images of highest curvature", empty=empty)
     if clicked is not None:
         state.write_query(image=str(clicked))
-        st.session_state.go_to = "pages/inspect.py"
+        st.session_state.go_to = "inspect.py"
         st.rerun()
 
 

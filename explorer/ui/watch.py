@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import streamlit as st
 
 from explorer.analysis.findings import story
@@ -15,6 +17,7 @@ from explorer.ui.words import STATUS_WORDS, describe
 TICK = 0.7  # seconds between two looks at a run in training
 PHASES = {"train": "training", "evaluate": "evaluating", "curvature": "probing curvature", "susceptibility": "probing susceptibility"}
 WAITING, PREPARING = "**Waiting for its turn.**", "**Preparing:** loading images and building the network."
+MOVING = ("queued", "running", "paused")
 UNFINISHED = ("stopped", "failed", "interrupted")
 
 
@@ -36,31 +39,53 @@ def start_run(config: RunConfig, *, again: bool = False) -> None:
 # -- one run ---------------------------------------------------------------------------------------
 
 
+class Now(NamedTuple):
+    """How a run stands at one instant: a page is drawn from one reading, so that its parts agree and a change is noticed."""
+
+    live: Live | None
+    status: str
+    cause: str
+    exists: bool
+
+    @property
+    def marks(self) -> str:
+        """What title and buttons depend on: when it changes, the whole page is drawn anew."""
+        return f"{self.status} {self.live.state if self.live else ''} {self.live.wish if self.live else ''} {self.exists}"
+
+    @property
+    def moves(self) -> bool:
+        """Whether to look again: also at a run another process trains, or one this process has only just taken up or let go."""
+        return self.live is not None or self.status in MOVING
+
+
+def _now(run_id: str) -> Now:
+    live = get_worker().live(run_id)  # first: a run that ends meanwhile still counts as live, and is looked at again
+    return Now(live, *get_store().status(run_id), get_store().exists(run_id))
+
+
 def show(run_id: str) -> None:
     """Title, buttons, then everything that moves."""
     try:
-        status, cause = get_store().status(run_id)
-        live = get_worker().live(run_id)
-        known = live is not None or status in ("queued", "failed") or get_store().exists(run_id)
+        now = _now(run_id)
+        known = now.moves or now.status == "failed" or now.exists
         run = _read(run_id) if known else get_store().open(run_id)  # which says why there is none
     except StoreError as error:
         st.error(f"{error}.")
         st.button("Back to the start", on_click=state.write_query, kwargs={"run": None})
         return
-    config = live.config if live else run.config if run else None
+    config = now.live.config if now.live else run.config if run else None
     title, buttons = st.columns([5, 4], vertical_alignment="center")
     with title:
         st.markdown(f"### {describe(config) if config else 'A run in the queue'}")
     with buttons:
-        _buttons(run_id, status, live, config)
-    if status in ("failed", "interrupted"):
-        (st.error if status == "failed" else st.warning)(f"{STATUS_WORDS[status].capitalize()}: {cause.rstrip('.')}.")
+        _buttons(run_id, now, config)
+    if now.status in ("failed", "interrupted"):
+        (st.error if now.status == "failed" else st.warning)(f"{STATUS_WORDS[now.status].capitalize()}: {now.cause.rstrip('.')}.")
     slider = f"epoch_of_{run_id}"
     chosen = st.session_state.get(slider)
     if config is None or chosen == config.epochs:
         chosen = None  # the right end follows the run
-    active = live is not None or status == "queued"
-    st.fragment(_watch, run_every=TICK if active else None)(run_id, _marks(run_id), chosen)
+    st.fragment(_watch, run_every=TICK if now.moves else None)(run_id, now.marks, chosen)
     if run is not None and config is not None:
         st.slider(
             "Epoch", 0, config.epochs, config.epochs, key=slider, help="All panels show this epoch. At the right end they follow the run."
@@ -73,14 +98,8 @@ def _read(run_id: str) -> Run | None:
     return get_readings().read(run_id) if get_store().exists(run_id) else None
 
 
-def _marks(run_id: str) -> str:
-    """What the buttons depend on: when it changes, the whole page is drawn anew."""
-    live = get_worker().live(run_id)
-    return f"{get_store().status(run_id)[0]} {live.state if live else ''} {live.wish if live else ''} {get_store().exists(run_id)}"
-
-
-def _buttons(run_id: str, status: str, live: Live | None, config: RunConfig | None) -> None:
-    worker = get_worker()
+def _buttons(run_id: str, now: Now, config: RunConfig | None) -> None:
+    worker, live, status = get_worker(), now.live, now.status
     with st.container(horizontal=True, horizontal_alignment="right"):
         if live is not None and live.wish == "stopping":
             st.button("Stopping…", disabled=True)
@@ -107,20 +126,21 @@ def _buttons(run_id: str, status: str, live: Live | None, config: RunConfig | No
 
 
 def _inspect(run_id: str) -> None:
-    st.session_state.go_to = "pages/inspect.py"
+    st.session_state.go_to = "inspect.py"
     state.write_query(run=run_id)
 
 
 def _watch(run_id: str, marks: str, chosen: int | None) -> None:
     """Everything that moves; the one polling fragment of the page."""
-    if marks != _marks(run_id):
-        st.rerun()
-    live = get_worker().live(run_id)
     try:
+        now = _now(run_id)
         run = _read(run_id)
     except StoreError as error:
         st.error(f"{error}.")
         return
+    if marks != now.marks:
+        st.rerun()
+    live = now.live
     if run is None or run.last_epoch < 0:
         _head(WAITING if live is None else PREPARING, live, run)
         return

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 KNOWN_PROBES = re.compile(r"/(train|inspect)/_stcore/(health|host-config)")  # Streamlit looks for itself below the page's path
 SMALL = RunConfig(dataset="planted", train_size=400, width=8, epochs=4, curvature_directions=1)
-LONG = RunConfig(train_size=200, width=4, epochs=100_00, batch_size=64, lr=0.05)
+LONG = RunConfig(train_size=200, width=4, epochs=10_000, batch_size=64, lr=0.05)
 LONG_EPOCHS = 200  # recorded of it
 
 
 @dataclass
 class Visitor:
-    """A page and what went over its wire: (seconds, message) of every frame from the server, and what the console complained about."""
+    """A page, every frame its server sent it, and what its console complained about."""
 
     page: Page
     url: str
@@ -89,8 +89,10 @@ def server(home: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def store(server: Server, home: Path) -> RunStore:
-    return RunStore(home)
+def own_server(browser: Browser, tmp_path: Path) -> Iterator[Server]:
+    """A server for one test: a run that is left in training keeps nobody else waiting."""
+    with Server(tmp_path / "own") as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -104,13 +106,16 @@ def long() -> str:
 
 
 @pytest.fixture
-def arrive(browser: Browser, server: Server) -> Iterator[Callable[[], Visitor]]:
-    """``arrive()``: a new visitor with a browser profile of their own. No page may complain in the console, or show an exception."""
+def arrive(browser: Browser, server: Server) -> Iterator[Callable[..., Visitor]]:
+    """``arrive()`` or ``arrive(server)``: a new visitor with a browser profile of their own.
+
+    No page may complain in the console, or show an exception.
+    """
     visitors: list[Visitor] = []
 
-    def new() -> Visitor:
+    def new(other: Server | None = None) -> Visitor:
         page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-        visitor = Visitor(page, server.url)
+        visitor = Visitor(page, (other or server).url)
         visitors.append(visitor)
         page.on("websocket", lambda socket: socket.on("framereceived", lambda data: visitor.frames.append(data)))
         page.on("pageerror", lambda error: visitor.complaints.append(str(error)))

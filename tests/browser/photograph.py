@@ -177,8 +177,8 @@ def take_live(page: Page, server: Server, out: Path, suffix: str, seed: int) -> 
         page.screenshot(path=taken[-1])
         print(taken[-1].name, flush=True)
 
-    page.wait_for_selector("text=Preparing", timeout=PATIENCE)
-    keep("1 preparing")
+    page.wait_for_selector(".st-key-story", timeout=PATIENCE)  # preparing, or already the untrained network
+    keep("1 begun")
     page.wait_for_selector('[data-testid="stProgress"] >> text=/epoch [7-9]/', timeout=PATIENCE)
     settle(page)
     keep("2 running")
@@ -225,7 +225,10 @@ def main() -> None:
         empty = Path(folder) / "empty"
         files: list[Path] = []
         with Server(home) as server, Server(empty) as bare, chromium() as browser:
-            looks = [(size, theme) for i, size in enumerate((*SIZES, NARROW)) for theme in asked.themes if i in asked.sizes]
+            looks = [
+                (size, theme) for i, size in enumerate((*SIZES, NARROW)) for theme in asked.themes
+                if i in asked.sizes and (size != NARROW or theme == asked.themes[0])
+            ]  # fmt: skip
             for size, theme in looks:
                 suffix = f"{theme} {size[0]}"
                 with visitor(browser, size, theme) as page:

@@ -48,6 +48,7 @@ class Server:
     """``python -m streamlit run app.py`` on a free port, with runs kept in ``home``."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.log = home.parent / f"{home.name}.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -8,12 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.browser.conftest import Visitor
-from tests.browser.serving import PATIENCE, settle
+from tests.browser.serving import PATIENCE, Server, settle
 
 pytestmark = pytest.mark.browser
-Arrive = Callable[[], Visitor]
+Arrive = Callable[..., Visitor]
 
 GALLERY = '[aria-label="Training images"]'
+ALL = """(selector) => { const found = []; const look = (root) => { for (const each of root.querySelectorAll('*')) {
+    if (each.shadowRoot) look(each.shadowRoot); if (each.matches(selector)) found.push(each) } }; look(document); return found }"""
 
 
 def query(visitor: Visitor) -> dict[str, str]:
@@ -44,11 +46,7 @@ def test_the_gallery_paints_and_a_click_shows_the_image(arrive: Arrive, small: s
     visitor.open(f"/inspect?run={small}")
     shown = cards(visitor)
     assert len(shown) == 60
-    painted = visitor.page.evaluate(
-        """() => { const found = []; const look = (root) => { for (const each of root.querySelectorAll('*')) {
-             if (each.shadowRoot) look(each.shadowRoot); if (each.matches('img.picture:not([hidden])')) found.push(each.naturalWidth) } };
-             look(document); return found.slice(0, 60) }"""
-    )
+    painted = visitor.page.evaluate(f"({ALL})('.picture:not([hidden])').slice(0, 60).map((image) => image.naturalWidth)")
     assert len(painted) == 60 and all(painted)
     before = visitor.page.locator(".st-key-image_panel").inner_text()
     visitor.page.locator(f"{GALLERY} .card").nth(3).click()
@@ -64,6 +62,15 @@ def test_the_gallery_paints_and_a_click_shows_the_image(arrive: Arrive, small: s
     assert visitor.page.locator(".st-key-image_panel").inner_text() == after
 
 
+def test_a_deep_link_may_be_the_first_thing_a_server_is_asked_for(arrive: Arrive, own_server: Server) -> None:
+    visitor = arrive(own_server)
+    visitor.open("/inspect?noise_rate=0.4")
+    visitor.sees("There is no run to look into yet")
+    visitor.page.get_by_role("link", name="Go to Train").click()
+    visitor.sees("Watch a network learn")
+    assert query(visitor)["noise_rate"] == "0.4"
+
+
 def test_filters_change_the_cards_and_the_address(arrive: Arrive, small: str) -> None:
     visitor = arrive()
     visitor.open(f"/inspect?run={small}")
@@ -74,14 +81,9 @@ def test_filters_change_the_cards_and_the_address(arrive: Arrive, small: str) ->
     assert by_loss != everything
     choose(visitor, "Given class", "fish")
     until_asked(visitor, "cls", "fish")
-    fish = visitor.page.locator(f"{GALLERY} .card .label")
-    visitor.page.wait_for_function(
-        """() => { const seen = []; const look = (root) => { for (const each of root.querySelectorAll('*')) {
-             if (each.shadowRoot) look(each.shadowRoot); if (each.matches('.label')) seen.push(each.textContent) } };
-             look(document.querySelector('[role=tabpanel]')); return seen.length && seen.slice(0, 5).every((t) => t.startsWith('given fish')) }""",
-        timeout=PATIENCE,
-    )
-    assert fish.count() < 60
+    labels = f"({ALL})('.gallery:not(.compact) .label').slice(0, 5).map((label) => label.textContent)"
+    visitor.page.wait_for_function(f"() => {labels}.every((text) => text.startsWith('given fish'))", timeout=PATIENCE)
+    assert len(cards(visitor)) < 60
     visitor.page.reload()
     settle(visitor.page)
     assert query(visitor) | {"score": "cumulative_loss", "cls": "fish"} == query(visitor)
@@ -111,13 +113,7 @@ def test_near_duplicates_stand_beside_each_other(arrive: Arrive, small: str) -> 
     only = pairs.count()
     assert all("conflict" in str(card.get_attribute("class")) for card in pairs.all())
     visitor.page.get_by_text("Only conflicting pairs").click()
-    visitor.page.wait_for_function(
-        """(before) => { let count = 0; const look = (root) => { for (const each of root.querySelectorAll('*')) {
-             if (each.shadowRoot) look(each.shadowRoot); if (each.matches('.pairs .card')) count += 1 } };
-             look(document); return count > before }""",
-        arg=only,
-        timeout=PATIENCE,
-    )
+    visitor.page.wait_for_function(f"() => ({ALL})('.pairs .card').length > {only}", timeout=PATIENCE)
     pairs.first.click()
     until_asked(visitor, "image")
     visitor.sees("Shown under Images")

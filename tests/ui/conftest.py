@@ -21,7 +21,7 @@ from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
 from explorer.ui import services
 
-MAIN = Path(__file__).parents[2] / "explorer" / "ui" / "main.py"
+MAIN = Path(__file__).parents[2] / "explorer" / "ui" / "pages" / "main.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def visit(home: Path) -> Visit:
         for name, text in query.items():
             visitor.query_params[name] = text
         if page != "train":
-            visitor.session_state["go_to"] = f"pages/{page}.py"
+            visitor.session_state["go_to"] = f"{page}.py"
         return visitor.run()
 
     return open_page

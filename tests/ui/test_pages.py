@@ -202,9 +202,9 @@ def test_settings_travel_from_the_widgets_to_the_address(visit: Visit) -> None:
 def test_settings_travel_from_the_address_to_the_widgets_and_to_inspect_and_back(visit: Visit, stocked: Library) -> None:
     query = RunConfig(**CHANGED).to_query()
     page = visit("train", **query)
-    page.switch_page("pages/inspect.py").run()
+    page.switch_page("inspect.py").run()
     assert query.items() <= dict(page.query_params).items()
-    said(page.switch_page("pages/train.py").run())
+    said(page.switch_page("train.py").run())
     assert {name: page.get_by_key(name).value for name in CHANGED} == CHANGED
     assert page.session_state.config == RunConfig(**CHANGED)
 

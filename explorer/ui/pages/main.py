@@ -1,4 +1,8 @@
-"""The script Streamlit runs for every visitor: style, access, navigation."""
+"""The script Streamlit runs for every visitor: style, access, navigation.
+
+It stands among the pages on purpose: below a script that has a folder ``pages`` beside it, the first visitor of a server who
+comes by a deep link would be given the bare page script, without what is prepared here.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,8 @@ if token and not secrets.compare_digest(state.page_value("token").encode(), toke
 
 page = st.navigation(
     [
-        st.Page("pages/train.py", title="Train", icon=":material/show_chart:", default=True),
-        st.Page("pages/inspect.py", title="Inspect", icon=":material/image_search:"),
+        st.Page("train.py", title="Train", icon=":material/show_chart:", default=True),
+        st.Page("inspect.py", title="Inspect", icon=":material/image_search:"),
     ],
     position="top",
 )
