@@ -81,7 +81,7 @@ def conflicting_copies(run: Run, scores: Mapping[str, Array], pairs: NearDuplica
     count = int(pairs.conflicting.sum())
     yield Finding(
         "conflict", f"{count:,} {'pair of look-alikes carries' if count == 1 else 'pairs of look-alikes carry'} different labels",
-        "Where the two are one image, at most one of the labels can be right: to fit both, the network has to memorize. Look at them first.",
+        "Where the two are one image, at most one label can be right: to fit both, the network has to memorize. Look at them first.",
         tuple(found.tolist()), 1.0,
     )  # fmt: skip
 

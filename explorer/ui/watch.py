@@ -60,7 +60,8 @@ class Now(NamedTuple):
 
 def _now(run_id: str) -> Now:
     live = get_worker().live(run_id)  # first: a run that ends meanwhile still counts as live, and is looked at again
-    return Now(live, *get_store().status(run_id), get_store().exists(run_id))
+    status, cause = get_store().status(run_id)
+    return Now(live, status, cause, get_store().exists(run_id))
 
 
 def show(run_id: str) -> None:

@@ -14,7 +14,7 @@ from streamlit.testing.v1.element_tree import Selectbox
 
 from explorer.config import OPTIONS, RunConfig
 from explorer.runs.store import RunStore
-from explorer.ui import controls, state
+from explorer.ui import controls, state, watch
 from explorer.ui.services import get_worker
 from tests.support import wait_for
 from tests.ui.conftest import Library, Visit, draw_folder
@@ -369,6 +369,24 @@ def test_pause_one_epoch_resume_and_stop(visit: Visit) -> None:
     wait_for("the stop", lambda: status(page) == "stopped" and live(run_id) is None)
     assert {"Continue", "Run again", "Inspect"} <= buttons(page.run())
     assert said(page)
+
+
+def test_a_run_that_ends_while_the_page_is_drawn_is_looked_at_again(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = start(visit, epochs="5000")
+    run_id, live = shown_run(page), get_worker().live
+    wait_for("the first epoch", lambda: RunStore().folder(run_id).rows()[1:])
+
+    def live_then_stopped(asked: str) -> object:
+        found = live(asked)
+        get_worker().stop(asked)
+        wait_for("the stop", lambda: live(asked) is None)
+        return found
+
+    monkeypatch.setattr(get_worker(), "live", live_then_stopped)
+    now = watch._now(run_id)
+    assert (now.live is not None, now.status, now.moves) == (True, "stopped", True)
+    monkeypatch.undo()
+    assert not watch._now(run_id).moves
 
 
 def test_a_stopped_run_continues_to_its_end(visit: Visit, stocked: Library) -> None:
