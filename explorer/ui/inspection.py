@@ -69,7 +69,7 @@ def show_gallery(run: Run) -> None:
     with left:
         pages = max(1, -(-len(order) // PER_PAGE))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.caption(f"{len(order):,} of {len(chosen):,} images, most suspicious first by {SCORES[score].title.lower()}.")
+            st.caption(f"{len(order):,} of {len(chosen):,} images, most suspicious first")
             page = st.pagination(pages, key="gallery_page") if pages > 1 else 1
         shown = order[(page - 1) * PER_PAGE : page * PER_PAGE]
         clicked = gallery(

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -156,6 +156,8 @@ def visitor(browser: Browser, size: tuple[int, int], theme: str) -> Iterator[Pag
 def take(page: Page, server: Server, shot: Shot, file: Path) -> Path:
     page.goto(server.url + shot.address, timeout=PATIENCE)
     settle(page)
+    with contextlib.suppress(TimeoutError):
+        page.wait_for_selector(".live-chart .main-svg", timeout=4000 if "run=" in shot.address else 1)
     if shot.prepare:
         shot.prepare(page)
         settle(page)
