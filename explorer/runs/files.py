@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 from explorer.analysis.metrics import COLUMNS, epoch_row
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.config import RunConfig
-from explorer.records import Array, Dataset, EpochRecord, Facts, Labels, PlantedTruth, Run, StoreError, freeze
+from explorer.records import Array, Dataset, EpochRecord, Facts, Labels, Run, StoreError, freeze
+from explorer.runs.examples import read_labels, read_planted
 from explorer.runs.locking import Locked, hold, is_held
 
 FACTS = ("loss", "margin", "el2n", "predicted_label")
@@ -182,7 +183,7 @@ class RunFolder:
         about, config, rows = self.about(), self.config(), self.rows()
         with self._readable("examples.parquet"):
             table = pq.read_table(self.path / "examples.parquet")
-            labels, planted = _labels(table, about), _planted(table)
+            labels, planted = read_labels(table, about["noise"]), read_planted(table)
             source_index = freeze(table["index"].to_numpy())
         columns = {name: freeze(np.array([row[name] for row in rows], dtype=np.float64)) for name in COLUMNS}
         done = [int(row["epoch"]) for row in rows if row["epoch"] > 0]
@@ -258,27 +259,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} does not belong in config.json")
-
-
-def _labels(table: pa.Table, about: Mapping[str, Any]) -> Labels:
-    given = freeze(table["given_label"].to_numpy())
-    known = table["true_label"].null_count < len(given)
-    true = freeze(table["true_label"].to_numpy()) if known else None
-    noise = about["noise"]
-    return Labels(
-        given_label=given,
-        true_label=true,
-        is_mislabeled=freeze(given != true) if true is not None else None,
-        wrong_origin=freeze(np.array(table["wrong_origin"].to_pylist(), dtype=str)),
-        asked_rate=noise["asked_rate"],
-        wrong_rate=noise["wrong_rate"],
-        asked_transition=None if noise["asked_transition"] is None else freeze(np.array(noise["asked_transition"])),
-        transition=None if noise["transition"] is None else freeze(np.array(noise["transition"])),
-    )
-
-
-def _planted(table: pa.Table) -> PlantedTruth | None:
-    if table["planted_kind"].null_count:
-        return None
-    kind, transform = (freeze(np.array(table[name].to_pylist(), dtype=str)) for name in ("planted_kind", "planted_transform"))
-    return PlantedTruth(kind, freeze(table["planted_partner"].to_numpy()), transform)

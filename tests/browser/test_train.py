@@ -145,6 +145,7 @@ def test_a_failed_run_says_why(arrive: Arrive) -> None:
     visitor.open("/?train_size=200&width=4&epochs=3&lr=1e30")
     visitor.button("Start this run")
     visitor.sees("Failed: the loss is not a number")
+    assert visitor.page.get_by_text("Traceback").count() == 0
 
 
 def test_the_server_ends_cleanly_while_it_trains(arrive: Arrive, own_server: Server) -> None:

@@ -373,7 +373,8 @@ def test_a_run_submitted_while_it_stops_is_trained_after_that(worker: Worker, st
     worker.submit(endless)
     when(worker, store, run_id, "training again", lambda live: training(live) and live.wish == "")
     worker.stop(run_id)
-    wait_for("the second stop", lambda: worker.live(run_id) is None and store.status(run_id)[0] == "stopped")
+    wait_for("the second stop", lambda: worker.live(run_id) is None)
+    assert store.status(run_id) == ("stopped", "") and store.queue() == []
 
 
 def test_a_queue_left_behind_is_taken_up_by_the_next_worker(store: RunStore, quick: RunConfig) -> None:
@@ -383,5 +384,6 @@ def test_a_queue_left_behind_is_taken_up_by_the_next_worker(store: RunStore, qui
     worker = Worker(store)
     try:
         reach(store, run_id, "finished")
+        assert store.queue() == []
     finally:
         worker.close()

@@ -50,7 +50,7 @@ def test_a_score_of_zero_still_has_its_bar() -> None:
 
 
 def test_card_data_is_json() -> None:
-    json.dumps([card_data(CARD)], allow_nan=False)
+    assert json.loads(json.dumps(card_data(CARD), allow_nan=False)) == card_data(CARD)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3), (32, 32, 3), (5, 9)])

@@ -233,6 +233,7 @@ def test_the_smallest_and_the_largest_value_of_a_setting_is_no_exception(visit: 
     for value in (widget.min, widget.max if name != "image_size" else 40):
         if value is not None:
             said(page.get_by_key(name).set_value(value).run())
+            assert page.get_by_key(name).value == value
 
 
 @pytest.mark.parametrize("name", [o.name for o in OPTIONS.values() if o.choices])
@@ -240,6 +241,7 @@ def test_every_choice_of_a_setting_is_no_exception(visit: Visit, name: str) -> N
     page = visit("train", train_size="20")
     for choice in OPTIONS[name].choices:
         said(page.get_by_key(name).set_value(choice).run())
+        assert page.get_by_key(name).value == choice
 
 
 def test_the_papers_setting_is_one_click(visit: Visit) -> None:
@@ -332,7 +334,7 @@ def test_start_trains_to_the_end_and_says_what_happened(visit: Visit) -> None:
 
 def test_the_button_of_the_first_visit_starts_too(visit: Visit) -> None:
     page = press(visit("train", train_size="200", width="4", epochs="1"), "Start this run")
-    finish(page)
+    assert {"Run again", "Inspect"} <= buttons(finish(page))
 
 
 def test_a_run_in_training_is_shown_on_both_pages(visit: Visit) -> None:
