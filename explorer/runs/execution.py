@@ -53,7 +53,8 @@ def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Gener
 def cause_of(error: Exception) -> str:
     """A failure in one sentence for the page; unforeseen ones keep the name of their kind."""
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-        return f"a file could not be written or read ({error.strerror or error}); free disk space, then continue the run"
+        remedy = "allow it in the folder" if isinstance(error, PermissionError) else "free disk space"
+        return f"a file could not be written or read ({error.strerror or error}); {remedy}, then continue the run"
     if type(error).__module__.startswith("explorer."):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -116,51 +116,6 @@ def curves_figure(info: CurvesInfo, palette: Palette, height: int = 260, *, axis
     }  # fmt: skip
 
 
-class SharesInfo(NamedTuple):
-    """What becomes of the wrongly labelled images, fractions ``[E]`` that add up to 1; empty where truth is unknown."""
-
-    epoch: list[int]
-    memorized: list[float]
-    neither: list[float]
-    recovered: list[float]
-    last: int
-    chosen: int | None
-
-
-def shares_info(epochs: pd.DataFrame, *, last: int | None = None, chosen: int | None = None) -> SharesInfo:
-    values = {name: column(epochs, name) for name in ("memorized", "neither", "recovered")}
-    known = np.isfinite(sum(values.values(), np.zeros(len(epochs))))
-    memorized, neither, recovered = (value[known].tolist() for value in values.values())
-    epoch = column(epochs, "epoch")[known].astype(int).tolist()
-    return SharesInfo(epoch, memorized, neither, recovered, _last(epochs, last), chosen)
-
-
-def shares_figure(info: SharesInfo, palette: Palette, height: int = 220) -> Figure:
-    """The three shares stacked to 100 %, recovered at the bottom, memorized on top."""
-    if not info.epoch:
-        return empty_figure("Which labels are wrong is not known for this data set.", palette, height)
-    bands: list[Trace] = []
-    labels: list[dict[str, Any]] = []
-    bottom = 0.0
-    for name in ("recovered", "neither", "memorized"):
-        values = getattr(info, name)
-        fill = {"stackgroup": "shares", "fillcolor": palette.tint(name, 0.45 if palette.dark else 0.4)}
-        bands.append(line(name, info.epoch, values, palette, name, ".1%", **fill))
-        labels.append(end_label(name, f"{name} {percent(values[-1])}", info.epoch[-1], bottom + values[-1] / 2, palette.ink(name)))
-        bottom += values[-1]
-    for label, place in zip(labels, spread([label["y"] for label in labels], 17 / max(40, height - 54), 0.04, 0.98), strict=True):
-        label["y"] = place
-    return {
-        "data": bands,
-        "layout": layout(
-            palette, height, (60, 176, 10, 44), annotations=labels, hovermode="x unified",
-            shapes=[] if info.chosen is None else [epoch_mark(info.chosen, palette)],
-            xaxis=epoch_axis(palette, info.last, unifiedhovertitle={"text": "epoch %{x}"}),
-            yaxis=axis("share of wrong labels (%)", palette, range=[0, 1], tickformat=PERCENT, dtick=0.25 if height > 200 else 0.5),
-        ),
-    }  # fmt: skip
-
-
 class ProbesInfo(NamedTuple):
     """Susceptibility (nats) and mean input-loss curvature over epochs. peak: epoch and value of the largest curvature."""
 

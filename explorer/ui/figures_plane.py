@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from explorer.analysis.regions import ENOUGH, regions
 from explorer.ui.drawing import PERCENT, Figure, Trace, axis, empty_figure, layout, nice_top, note
 from explorer.ui.figures import Others, column
 from explorer.ui.placing import Box, best_side, dense
 from explorer.ui.theme import Palette, mix, percent
 
-LEAST_FOR_REGIONS = 4
 _THIN = 30  # points kept of an earlier run
 _ASPECT = 2.7  # width of the drawing over its height, about
 _REGIONS = (
@@ -49,6 +49,7 @@ class PlaneInfo(NamedTuple):
     side: str
     ceiling_left: bool
     note_left: bool
+    compared: int  # finished runs the regions rest on
 
 
 def _path(run_id: str, epochs: pd.DataFrame) -> Path:
@@ -97,13 +98,18 @@ def _apart(path: Path, points: np.ndarray, share: float, keep_free: Box | None =
 
 
 def plane_info(
-    epochs: pd.DataFrame, *, run_id: str = "", wrong_rate: float | None = None, others: Others = (), chosen: int | None = None
-) -> PlaneInfo:
-    """The way of one run and of comparable ones. ``wrong_rate``: realised share of wrong labels, None where unknown."""
+    epochs: pd.DataFrame, *, run_id: str = "", wrong_rate: float | None = None, others: Others = (), chosen: int | None = None,
+    finished: bool = False,
+) -> PlaneInfo:  # fmt: skip
+    """The way of one run and of comparable ones. ``wrong_rate``: realised share of wrong labels, None where unknown.
+
+    finished: the run counts among those compared; while it trains it does not, or the regions would wander with it.
+    """
     path = _path(run_id, epochs)
     rest = [each for each in (_path(*other) for other in others) if each.epoch]
-    ends = np.array([(each.susceptibility[-1], each.train_accuracy[-1]) for each in rest])
-    region = tuple(ends.mean(axis=0).tolist()) if len(rest) >= LEAST_FOR_REGIONS else None
+    compared = [*rest, path] if finished and path.epoch else rest
+    found = regions([each.susceptibility[-1] for each in compared], [each.train_accuracy[-1] for each in compared])
+    region = None if found is None else (found.susceptibility, found.train_accuracy)
     ceiling = None if wrong_rate is None else 1 - wrong_rate
     x_range, y_range = _x_range([path, *rest]), _y_range([path, *rest], ceiling)
     points = _fractions(path, x_range, y_range)
@@ -119,7 +125,7 @@ def plane_info(
         path, tuple(_thinned(each) for each in rest), ceiling, region, chosen if chosen in path.epoch else None,
         (*_apart(path, points, 0.045), *path.epoch[-1:]), _apart(path, points, 0.17, words), x_range, y_range, side,
         ceiling_left=bool(left.holds(line).sum() < right.holds(line).sum()),
-        note_left=bool(Box(0.5, 1, 0, 0.1).holds(line).any()),
+        note_left=bool(Box(0.5, 1, 0, 0.1).holds(line).any()), compared=len(compared),
     )  # fmt: skip
 
 
@@ -215,7 +221,7 @@ def _regions(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], l
     """Lines at the mean of each axis and a word in each corner; before there are enough runs, what is missing."""
     if info.region is None:
         x, anchor = (0.005, "left") if info.note_left else (0.995, "right")
-        missing = f"regions: from {LEAST_FOR_REGIONS} comparable runs on, {len(info.others) or 'none'} so far"
+        missing = f"regions: from {ENOUGH} comparable runs on, {info.compared or 'none'} so far"
         return [], [note(missing, x, 0.01, palette, xanchor=anchor, yanchor="bottom", font={"color": palette.muted, "size": 11})]
     style: dict[str, Any] = {"type": "line", "layer": "between", "line": {"color": palette.faint, "width": 1.5, "dash": "dot"}}
     (x, y), (low, high) = info.region, info.x_range

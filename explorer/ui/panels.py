@@ -23,7 +23,9 @@ def show_charts(run: Run, chosen: int | None) -> None:
     """chosen: an epoch to point out, None for the newest."""
     frame, colours = pd.DataFrame(dict(run.epochs)), palette()
     last = run.config.epochs
-    plane = figures_plane.plane_info(frame, run_id=run.run_id, wrong_rate=run.labels.wrong_rate, others=comparable_runs(run), chosen=chosen)
+    plane = figures_plane.plane_info(
+        frame, run_id=run.run_id, wrong_rate=run.labels.wrong_rate, others=comparable_runs(run), chosen=chosen,
+        finished=run.status == "finished")  # fmt: skip
     live_chart(figures_plane.plane_figure(plane, colours, PLANE), key="plane", height=PLANE, alt="Susceptibility against training accuracy")
     curves = figures.curves_info(frame, test_is_reference=run.test_is_reference, last=last, chosen=chosen)
     figure = figures.curves_figure(curves, colours, CURVES, axis_title=False)

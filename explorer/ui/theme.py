@@ -5,7 +5,6 @@ Colour never stands alone: every meaning also has a dash, a marker symbol and a 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import NamedTuple
 
@@ -73,30 +72,11 @@ class Palette(NamedTuple):
 _PAGE = ("background", "panel", "text", "muted", "faint", "grid")
 _LIGHT_PAGE = dict(zip(_PAGE, ("#FFFFFF", "#F5F6F7", "#1F2428", "#5F666D", "#B4BAC0", "#E9EBED"), strict=True))
 _DARK_PAGE = dict(zip(_PAGE, ("#14171A", "#1C2125", "#E8EAED", "#9AA3AD", "#565F68", "#262C31"), strict=True))
-RUN_COLOURS = (
-    ("#0B6E99", "#5CC1EA"), ("#B5471B", "#FF9D6C"), ("#3D7A2A", "#8FD37A"), ("#8C3A8C", "#E08FE0"),
-    ("#7A5C00", "#DDBD55"), ("#2F4FB0", "#93ABFF"), ("#A3244F", "#FF8FB1"), ("#4F5B66", "#B8C4D0"),
-)  # fmt: skip
-_RUN_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
 def colours(dark: bool) -> Palette:
     meanings = {name: meaning.colour(dark) for name, meaning in MEANINGS.items()}
     return Palette(dark=dark, **(_DARK_PAGE if dark else _LIGHT_PAGE), **meanings)
-
-
-class RunStyle(NamedTuple):
-    """How one run looks wherever several runs share a drawing."""
-
-    colour: str
-    symbol: str
-
-
-def run_style(run_id: str, dark: bool) -> RunStyle:
-    """The same run_id always looks the same, whichever runs stand beside it."""
-    number = int(hashlib.sha256(run_id.encode()).hexdigest()[:8], 16)
-    group, colour = divmod(number, len(RUN_COLOURS))
-    return RunStyle(RUN_COLOURS[colour][dark], _RUN_SYMBOLS[group % len(_RUN_SYMBOLS)])
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

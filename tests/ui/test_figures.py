@@ -52,8 +52,6 @@ DRAWN: dict[str, Callable[..., dict[str, Any]]] = {
     "plane unknown": lambda p: figures_plane.plane_figure(figures_plane.plane_info(_epochs(truth=False)), p),
     "curves": lambda p: figures.curves_figure(figures.curves_info(_epochs(), chosen=2), p),
     "curves empty": lambda p: figures.curves_figure(figures.curves_info(_epochs().iloc[:0]), p),
-    "shares": lambda p: figures.shares_figure(figures.shares_info(_epochs(), chosen=2), p),
-    "shares unknown": lambda p: figures.shares_figure(figures.shares_info(_epochs(truth=False)), p),
     "probes": lambda p: figures.probes_figure(figures.probes_info(_epochs(), chosen=2), p),
     "probes empty": lambda p: figures.probes_figure(figures.probes_info(_epochs().iloc[:1]), p),
     "history": lambda p: figures_images.history_figure(_history(), p),
@@ -87,7 +85,6 @@ def test_words_are_readable_in_both_themes(name: str) -> None:
     [
         ("plane", {"xaxis": "susceptibility, running mean (nats)", "yaxis": "training accuracy on given labels (%)"}),
         ("curves", {"xaxis": "epoch", "yaxis": "share of images (%)"}),
-        ("shares", {"xaxis": "epoch", "yaxis": "share of wrong labels (%)"}),
         ("probes", {"xaxis": "epoch", "yaxis": "nats", "yaxis2": "curvature"}),
         ("history", {"xaxis": "epoch", "yaxis": "loss (nats)", "yaxis2": "margin (logits)", "yaxis3": ""}),
         ("transition", {"xaxis": "given label (numbers: % of the true class)", "yaxis": "true label"}),
@@ -109,7 +106,6 @@ def test_curves_are_what_the_frame_says() -> None:
 def test_unknown_truth_leaves_its_curves_out() -> None:
     names = [curve.name for curve in figures.curves_info(_epochs(truth=False), test_is_reference=False).curves]
     assert names == ["training accuracy", "held-out given labels"]
-    assert figures.shares_info(_epochs(truth=False)).epoch == []
 
 
 def test_every_line_has_a_label_of_its_name() -> None:
@@ -122,11 +118,6 @@ def test_lines_are_told_apart_without_colour() -> None:
     lines = [trace["line"] for trace in DRAWN["curves"](PALETTES[0])["data"] if "line" in trace]
     ends = [trace["marker"]["symbol"] for trace in DRAWN["curves"](PALETTES[0])["data"] if "marker" in trace]
     assert len({(line["dash"], line["width"], symbol) for line, symbol in zip(lines, ends, strict=True)}) == len(lines)
-
-
-def test_shares_add_up_to_one() -> None:
-    info = figures.shares_info(_epochs())
-    assert np.allclose(np.sum([info.memorized, info.neither, info.recovered], axis=0), 1)
 
 
 def test_the_peak_is_named_only_when_passed() -> None:
@@ -146,6 +137,7 @@ def test_the_plane_begins_where_susceptibility_is_known() -> None:
 def test_regions_are_the_mean_of_four_or_more_runs_in_any_order() -> None:
     ends = [(0.02 * (4 + i), 0.9) for i in range(4)]
     assert figures_plane.plane_info(_epochs(), others=OTHERS[:3]).region is None
+    assert figures_plane.plane_info(_epochs(), others=OTHERS[:3], finished=True).region is not None  # itself the fourth
     assert figures_plane.plane_info(_epochs(), others=OTHERS).region == pytest.approx(np.mean(ends, axis=0))
     assert figures_plane.plane_info(_epochs(), others=OTHERS[::-1]).region == pytest.approx(np.mean(ends, axis=0))
 

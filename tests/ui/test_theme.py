@@ -29,7 +29,6 @@ def test_words_and_runs_stand_out_from_the_page(dark: bool) -> None:
     for colour in (palette.text, palette.muted):
         assert theme.contrast(colour, palette.background) >= 4.5
         assert theme.contrast(colour, palette.panel) >= 4.5
-    assert min(theme.contrast(pair[dark], palette.background) for pair in theme.RUN_COLOURS) >= 3
 
 
 def test_no_two_meanings_differ_by_colour_alone() -> None:
@@ -46,13 +45,6 @@ def test_contrast_of_black_on_white_is_21() -> None:
 
 def test_mix_goes_from_one_colour_to_the_other() -> None:
     assert [theme.mix("#000000", "#FF8000", share) for share in (0, 0.5, 1)] == ["#000000", "#804000", "#FF8000"]
-
-
-@BOTH
-def test_a_run_looks_the_same_everywhere(dark: bool) -> None:
-    styles = {run_id: theme.run_style(run_id, dark) for run_id in ("a1", "b2", "c3", "d4", "e5", "f6")}
-    assert styles == {run_id: theme.run_style(run_id, dark) for run_id in reversed(styles)}
-    assert len(set(styles.values())) > 1
 
 
 @BOTH
