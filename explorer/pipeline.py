@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from explorer.config import RunConfig
+from explorer.config import DataConfig, MemorizationConfig, RunConfig
 from explorer.data import catalogue
-from explorer.data.noise import make_labels
-from explorer.records import Dataset, Labels, Record
+from explorer.data.noise import add_noise
+from explorer.records import Dataset, Labels, Progress, Record, SubsetRecord
+
+C = TypeVar("C", RunConfig, MemorizationConfig)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,26 +22,27 @@ class Prepared:
     labels: Labels
 
 
-def prepare(config: RunConfig) -> Prepared:
-    """Load the images and make the labels. Same config, same data: same result."""
-    dataset = catalogue.load(config)
-    return Prepared(dataset, make_labels(config, dataset))
+def prepare(config: DataConfig) -> Prepared:
+    """Load the images and make the labels; noise may replace images too. Same config, same data: same result."""
+    return Prepared(*add_noise(config, catalogue.load(config)))
 
 
-def resolve(config: RunConfig) -> RunConfig:
-    """The config with everything that depends on this machine made explicit: the device, and the path made absolute."""
+def resolve(config: C) -> C:
+    """The config with everything that depends on this machine made explicit: the device, and paths made absolute."""
     from explorer.training.devices import resolve_device
 
-    return replace(config.canonical(), dataset=catalogue.absolute(config.dataset), device=resolve_device(config.device))
+    config = config.canonical()
+    foreign = catalogue.foreign_set(config) if config.noise == "open_set" else ""
+    return replace(config, dataset=catalogue.absolute(config.dataset), open_set=foreign, device=resolve_device(config.device))
 
 
-def identify(config: RunConfig) -> str:
+def identify(config: C) -> str:
     """The run_id of a config on this machine's device and on the data as they are now."""
     config = resolve(config)
     return config.run_id(catalogue.fingerprint(config))
 
 
-def machine(config: RunConfig) -> dict[str, object]:
+def machine(config: RunConfig | MemorizationConfig) -> dict[str, object]:
     """What a run's numbers depend on besides its config: the device's name and the thread count (kept when it is continued)."""
     from explorer.training.devices import device_name, thread_count
 
@@ -70,3 +74,16 @@ def run(config: RunConfig, state: bytes | None = None, prepared: Prepared | None
 
     prepared = prepared or prepare(config)
     yield from train(config, prepared.dataset, prepared.labels.given_label, state, threads)
+
+
+def memorize(
+    config: MemorizationConfig, done: int = 0, prepared: Prepared | None = None, threads: int | None = None
+) -> Iterator[Progress | SubsetRecord]:
+    """Train many networks on random subsets, as ``config`` says, and yield Progress and a SubsetRecord for every few of them.
+
+    Needs nothing but its config; ``done`` networks, finished earlier, are left out, the rest is as in ``run``.
+    """
+    from explorer.training.subsets import train_subsets
+
+    prepared = prepared or prepare(config)
+    yield from train_subsets(config, prepared.dataset, prepared.labels.given_label, done, threads)

@@ -16,6 +16,8 @@ from explorer.config import RunConfig
 
 Array = np.ndarray
 
+NO_CLASS = -1  # true label of an image that shows none of the classes
+
 
 def freeze(array: Array) -> Array:
     """A read-only contiguous array; shares memory where it can."""
@@ -40,7 +42,7 @@ class TrainingError(RuntimeError):
 class PlantedTruth:
     """What a generator did to each training image.
 
-    kind: ``[N]`` of ``"typical"``, ``"atypical"``, ``"near_duplicate"``.
+    kind: ``[N]`` of ``"typical"``, ``"atypical"``, ``"near_duplicate"``; ``"foreign"`` where open-set noise replaced the image.
     partner: int64 ``[N]`` source index of the image this one is a copy of, -1 for none.
     transform: ``[N]`` how the copy differs (``"exact"``, ``"recompression"``, ...), ``""`` for none.
     """
@@ -83,12 +85,14 @@ class Dataset:
 class Labels:
     """The labels a run trains on and what is known about them.
 
-    given_label: int64 ``[N]``. true_label: int64 ``[N]`` or None. is_mislabeled: bool ``[N]`` or None.
+    given_label: int64 ``[N]``. true_label: int64 ``[N]`` or None; NO_CLASS where an image shows none of the classes.
+    is_mislabeled: bool ``[N]`` or None.
     wrong_origin: ``[N]`` of ``""`` (not wrong, or unknown), ``"flipped"`` (by this run's noise),
-        ``"planted"`` (by the image generator), ``"recorded"`` (the source's own label columns differ).
+        ``"planted"`` (by the image generator), ``"recorded"`` (the source's own label columns differ),
+        ``"foreign"`` (the image was replaced by one of another set).
     asked_rate: the noise rate asked for. wrong_rate: realised share of wrong labels, None if unknown.
     asked_transition, transition: ``[K, K]`` T[true, given], rows sum to 1 (identity row for a class
-        without examples); None where truth is unknown.
+        without examples); None where truth is unknown, and for foreign images, which no T describes.
     """
 
     given_label: Array
@@ -103,7 +107,10 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Yielded after every batch of training, evaluation and probes. phase: train, evaluate, susceptibility, curvature."""
+    """Yielded after every batch of training, evaluation and probes.
+
+    phase: train, evaluate, susceptibility, curvature; after the last epoch folds, second_split; of a memorization run models.
+    """
 
     epoch: int
     phase: str
@@ -119,7 +126,10 @@ class EpochRecord:
     margin: float16 ``[N]`` logit of the given label minus the best other logit.
     el2n: float16 ``[N]`` Euclidean norm of softmax minus one-hot given label.
     predicted_label: uint16 ``[N]``. test_predicted_label: uint16 ``[M]``.
-    curvature: float32 ``[N]`` or None where not probed. embedding: float32 ``[N, D]`` or None.
+    curvature: float32 ``[N]`` or None where not probed. sensitivity: float32 ``[N]``, norm of the loss gradient at the
+        image, in nats per input unit, with the curvature. embedding: float32 ``[N, D]`` or None.
+    target_label: uint16 ``[N]`` class of the largest entry of ELR's target memory, target_share: float16 ``[N]`` share of the
+        given label in it; None without such a memory, and for epoch 0, when it is empty.
     susceptibility_drop: nats; loss on the randomly labelled batch before minus after one undone step of
         the training optimizer; susceptibility_drop_fixed_lr the same for plain SGD at a fixed rate. NaN at epoch 0
         and where the probe is off.
@@ -142,21 +152,44 @@ class EpochRecord:
     eval_seconds: float
     probe_seconds: float
     curvature: Array | None = None
+    sensitivity: Array | None = None
     embedding: Array | None = None
+    target_label: Array | None = None
+    target_share: Array | None = None
     state: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FinalRecord:
-    """Exactly one, last: the run is complete."""
+    """Exactly one, last: the run is complete.
+
+    out_of_sample: float32 ``[N, K]`` probabilities by networks that never saw the image, or None.
+    second_split: bool ``[F, N]``, whether the given label was predicted after each epoch (0 first) of training on the half
+        without the image, by a network trained on the half with it; or None.
+    """
 
     epoch: int
     step: int
     parameters: int  # of the network
     peak_memory_mb: float  # of the process (CPU) or the device (CUDA)
+    out_of_sample: Array | None = None
+    second_split: Array | None = None
 
 
 Record = Progress | EpochRecord | FinalRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubsetRecord:
+    """Yielded after every group of networks. first: number of the group's first network, from 0.
+
+    inside: bool ``[M, N]``, whether each of the M networks was trained on the image.
+    correct: bool ``[M, N]``, whether it predicts the given label, in evaluation mode.
+    """
+
+    first: int
+    inside: Array
+    correct: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +211,8 @@ class Facts:
     """Per-image facts of epochs 1..E, stacked, oldest first (see EpochRecord).
 
     epochs: int ``[E]``. loss, margin, el2n: float16 ``[E, N]``. predicted_label: uint16 ``[E, N]``.
-    curvature: float32 ``[P, N]`` of the probed epochs, named in curvature_epochs int ``[P]``.
+    curvature, sensitivity: float32 ``[P, N]`` of the probed epochs, named in curvature_epochs int ``[P]``.
+    target_label: uint16 ``[E, N]``, target_share: float16 ``[E, N]``; ``[0, N]`` without an ELR target memory.
     """
 
     epochs: Array
@@ -187,7 +221,10 @@ class Facts:
     el2n: Array
     predicted_label: Array
     curvature: Array
+    sensitivity: Array
     curvature_epochs: Array
+    target_label: Array
+    target_share: Array
 
     @staticmethod
     def empty(num_examples: int) -> Facts:
@@ -195,7 +232,7 @@ class Facts:
         none = np.zeros((0, num_examples))
         f16, u16, f32 = none.astype(np.float16), none.astype(np.uint16), none.astype(np.float32)
         epochs = np.zeros(0, dtype=np.int64)
-        return Facts(epochs, f16, f16, f16, u16, f32, epochs)
+        return Facts(epochs, f16, f16, f16, u16, f32, f32, epochs, u16, f16)
 
 
 STATUSES = ("queued", "running", "paused", "stopped", "finished", "failed", "interrupted", "damaged")
@@ -207,7 +244,8 @@ class Run:
 
     source_index: int64 ``[N]`` row in the source data. epochs: column name to float64 ``[E + 1]``, epoch 0 first
     (the columns of ``epochs.csv``). embedding, embedding_peak: float32 ``[N, D]`` of the last recorded epoch and of the
-    epoch of peak mean curvature, or None. about: the rest of ``config.json`` (versions, device, threads, data, noise).
+    epoch of peak mean curvature, or None. out_of_sample, second_split: see FinalRecord, or None.
+    about: the rest of ``config.json`` (versions, device, threads, data, noise).
     """
 
     run_id: str
@@ -222,6 +260,8 @@ class Run:
     facts: Facts
     embedding: Array | None
     embedding_peak: Array | None
+    out_of_sample: Array | None
+    second_split: Array | None
     about: Mapping[str, Any]
 
     @property

@@ -21,7 +21,10 @@ import torch
 from explorer.records import Array, Dataset, EpochRecord, Labels, PlantedTruth, Record, freeze
 
 NOT_FACTS = {"state", "train_seconds", "eval_seconds", "probe_seconds"}
-PROBED = {"susceptibility_drop", "susceptibility_drop_fixed_lr", "curvature", "embedding"}
+NOT_IN_A_PLAIN_RUN = {  # scores that need ELR, or an extra pass
+    "elr_target", "out_of_sample_confidence", "out_of_sample_margin", "confident_learning", "second_split_forgetting",
+}  # fmt: skip
+PROBED = {"susceptibility_drop", "susceptibility_drop_fixed_lr", "curvature", "sensitivity", "embedding"}
 
 
 def toy_dataset(

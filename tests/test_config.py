@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from explorer.config import OPTIONS, ConfigError, Option, RunConfig
+from explorer.config import OPTIONS, ConfigError, Option, RunConfig, elr_preset, with_preset
 
 BAD = [
     ("noise_rate", 1.2), ("noise_rate", -0.1), ("noise_rate", math.nan), ("noise_rate", math.inf), ("noise_rate", True),
@@ -118,7 +118,8 @@ def other_value(option: Option, rng: random.Random) -> object:
     low, high = option.low or 0.0, option.high if option.high is not None else 1000.0
     while True:
         value: float = rng.randint(math.ceil(low), math.floor(high)) if option.kind is int else rng.uniform(low, high)
-        if value != option.default and not (option.above and value == low):
+        allowed = option.name != "folds" or value != 1
+        if allowed and value != option.default and not (option.above and value == low):
             return value
 
 
@@ -141,20 +142,24 @@ def test_frozen_and_hashable() -> None:
     assert len({config, RunConfig(), dataclasses.replace(config, epochs=config.epochs + 1)}) == 2
 
 
-# everything has an effect here, so every field must be in the identity
-ALL_RELEVANT = RunConfig(noise="symmetric", loss="elr", curvature_every=1)
+# where a field has an effect, so that it must be in the identity; every other field has one anywhere
+RELEVANT = {
+    "open_set": RunConfig(noise="open_set"), "elr_beta": RunConfig(loss="elr"), "elr_lambda": RunConfig(loss="elr_plus"),
+    "ema_momentum": RunConfig(loss="elr_plus"), "mixup_alpha": RunConfig(loss="mixup"), "gce_q": RunConfig(loss="gce"),
+    "smoothing": RunConfig(loss="label_smoothing"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_field_with_an_effect_changes_the_run_id(name: str) -> None:
-    rng = random.Random(name)
-    if name in ("loss", "noise"):
-        changed = [dataclasses.replace(ALL_RELEVANT, **{name: c}) for c in OPTIONS[name].choices if c != getattr(ALL_RELEVANT, name)]
+    rng, base = random.Random(name), RELEVANT.get(name, RunConfig())
+    if OPTIONS[name].choices:
+        changed = [dataclasses.replace(base, **{name: c}) for c in OPTIONS[name].choices if c != getattr(base, name)]
     else:
-        changed = [dataclasses.replace(ALL_RELEVANT, **{name: other_value(OPTIONS[name], rng)})]
+        changed = [dataclasses.replace(base, **{name: other_value(OPTIONS[name], rng)})]
     assert changed
     for config in changed:
-        assert config.run_id("x") != ALL_RELEVANT.run_id("x")
+        assert config.run_id("x") != base.run_id("x")
 
 
 @pytest.mark.parametrize(
@@ -190,3 +195,36 @@ def test_every_field_says_what_it_means(option: Option) -> None:
     assert option.accepts
     assert option.check(option.default) == option.default
     assert option.parse(str(option.default)) == option.default
+
+
+@pytest.mark.parametrize("name", RELEVANT)
+def test_a_field_without_an_effect_is_not_in_the_run_id(name: str) -> None:
+    base = RunConfig(noise="symmetric", loss="ce")
+    changed = dataclasses.replace(base, **{name: other_value(OPTIONS[name], random.Random(name))})
+    assert changed != base and changed.run_id("x") == base.run_id("x")
+
+
+def test_one_fold_is_refused_because_it_leaves_nothing_to_train_on() -> None:
+    with pytest.raises(ConfigError, match="folds: 1 leaves nothing"):
+        RunConfig(folds=1)
+
+
+# -- ELR's presets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dataset", "noise", "beta", "weight"),
+    [
+        ("cifar10", "symmetric", 0.7, 3.0), ("cifar10", "asymmetric", 0.9, 1.0), ("digits", "pair_flip", 0.9, 1.0),
+        ("cifar100", "symmetric", 0.9, 7.0), ("/data/cifar100/", "asymmetric", 0.9, 7.0), ("digits", "symmetric", 0.7, 3.0),
+    ],
+)  # fmt: skip
+def test_elr_presets_are_the_papers(dataset: str, noise: str, beta: float, weight: float) -> None:
+    assert elr_preset(dataset, noise) == {"elr_beta": beta, "elr_lambda": weight}
+
+
+def test_flags_take_the_preset_unless_they_say_otherwise() -> None:
+    asked = {"loss": "elr", "noise": "asymmetric"}
+    assert RunConfig.from_query(with_preset(asked)) == RunConfig(loss="elr", noise="asymmetric", elr_beta=0.9, elr_lambda=1.0)
+    assert with_preset(asked | {"elr_lambda": "5"})["elr_lambda"] == "5"
+    assert with_preset({"noise": "asymmetric"}) == {"noise": "asymmetric"}

@@ -15,15 +15,16 @@ ROOT = Path(__file__).parents[1]
 # band -> bands of ours it may import, besides itself; a band may name only bands above it here
 MAY_IMPORT = {
     "": "",  # explorer/__init__.py
-    "config": "",
+    "options": "",
+    "config": "options",
     "records": "config",
     "data": "config records",
     "training": "config records",
     "pipeline": "config records data training",
     "analysis": "config records",
-    "runs": "config records data analysis pipeline",
+    "runs": "options config records data analysis pipeline",
     "ui": "config records data analysis runs",
-    "__main__": "config records data training pipeline analysis runs",
+    "__main__": "options config records data training pipeline analysis runs",
 }
 # package -> where it may be imported; app.py is the launcher, which warms what is heavy
 ONLY_IN = {

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explorer.records import Array, EpochRecord, Labels
+from explorer.records import NO_CLASS, Array, EpochRecord, Labels
 
 COLUMNS = (
     "epoch", "train_loss", "train_accuracy", "test_accuracy", "clean_accuracy", "memorized", "recovered", "neither",
@@ -18,10 +18,10 @@ COLUMNS = (
 
 
 class WrongLabelSplit(NamedTuple):
-    """Shares, in [0, 1], of the wrongly labelled images; NaN where there are none. They add up to 1."""
+    """Shares, in [0, 1], of the wrongly labelled images; NaN where there are none. Those that are known add up to 1."""
 
     memorized: float  # predicted = the given, wrong label
-    recovered: float  # predicted = the true label in spite of the given one
+    recovered: float  # predicted = the true label in spite of the given one; NaN where no wrong image has a class to recover
     neither: float
 
 
@@ -34,7 +34,7 @@ def wrong_label_split(predicted: Array, given: Array, true: Array) -> WrongLabel
     """What the network makes of the images whose given label is wrong.
 
     Args:
-        predicted, given, true: int ``[N]``.
+        predicted, given, true: int ``[N]``; true is NO_CLASS for an image that shows none of the classes: never recovered.
 
     Source:
         Figure 1 of Liu et al., arXiv:2007.00151. Departure: evaluation mode, un-augmented, after the epoch.
@@ -43,7 +43,7 @@ def wrong_label_split(predicted: Array, given: Array, true: Array) -> WrongLabel
     if not wrong.any():
         return WrongLabelSplit(math.nan, math.nan, math.nan)
     memorized = accuracy(predicted[wrong], given[wrong])
-    recovered = accuracy(predicted[wrong], true[wrong])
+    recovered = accuracy(predicted[wrong], true[wrong]) if (true[wrong] != NO_CLASS).any() else math.nan
     return WrongLabelSplit(memorized, recovered, float(np.mean((predicted != given)[wrong] & (predicted != true)[wrong])))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from explorer.config import ConfigError, RunConfig
+from explorer.config import ConfigError, DataConfig
 from explorer.records import Dataset
 
 OFFLINE = {
@@ -30,25 +30,42 @@ def absolute(dataset: str) -> str:
     return str(Path(dataset).expanduser().resolve()) if is_path(dataset) else dataset
 
 
-def fingerprint(config: RunConfig) -> str:
-    """Text that changes when the data behind a config does: a version, or file names and sizes. Decodes nothing.
+def foreign_set(config: DataConfig) -> str:
+    """Where open_set noise takes its foreign images from: a catalogue name, or an absolute path.
+
+    Raises:
+        ConfigError: if that is the set itself.
+    """
+    source = absolute(config.open_set.strip() or ("digits" if config.dataset == "planted" else "planted"))
+    if source == absolute(config.dataset):
+        raise ConfigError("open_set", config.open_set, "is the set itself; foreign images must come from another one")
+    return source
+
+
+def fingerprint(config: DataConfig) -> str:
+    """Text that changes when the data behind a config do: a version, or file names and sizes. Decodes nothing.
 
     Raises:
         ConfigError or DataError: if there is nothing at the path.
     """
-    if config.dataset == "planted":
+    own = _fingerprint(config.dataset, "dataset")
+    return f"{own}, foreign images: {_fingerprint(foreign_set(config), 'open_set')}" if config.noise == "open_set" else own
+
+
+def _fingerprint(dataset: str, field: str) -> str:
+    if dataset == "planted":
         from explorer.data.planted import PLANTED_VERSION
 
         return f"planted {PLANTED_VERSION}"
-    if not is_path(config.dataset):
-        return config.dataset
+    if not is_path(dataset):
+        return dataset
     from explorer.data.tables import path_fingerprint
 
-    return path_fingerprint(_existing(config.dataset))
+    return path_fingerprint(existing_path(dataset, field))
 
 
-def load(config: RunConfig) -> Dataset:
-    """Load the images and labels a config names.
+def load(config: DataConfig) -> Dataset:
+    """Load the images and labels a config names, without any noise of ours.
 
     Raises:
         ConfigError or DataError: naming the field, or the file, and what to do.
@@ -72,7 +89,7 @@ def load(config: RunConfig) -> Dataset:
     from explorer.data.tables import load_path
 
     return load_path(
-        _existing(config.dataset),
+        existing_path(config.dataset, "dataset"),
         label_column=config.label_column,
         true_label_column=config.true_label_column,
         image_size=config.image_size,
@@ -80,11 +97,16 @@ def load(config: RunConfig) -> Dataset:
     )
 
 
-def _existing(dataset: str) -> Path:
+def existing_path(dataset: str, field: str) -> Path:
+    """A path, made absolute, that may be read here.
+
+    Raises:
+        ConfigError: naming ``field``, if there is nothing, or it lies outside the folder opened to others.
+    """
     path = Path(dataset).expanduser().resolve()
     root = os.environ.get("EXPLORER_DATA_ROOT")
     if root and not path.is_relative_to(Path(root).resolve()):
-        raise ConfigError("dataset", dataset, f"is not one of {', '.join(names())}, nor a path below the shared folder {root}")
+        raise ConfigError(field, dataset, f"is not one of {', '.join(names())}, nor a path below the shared folder {root}")
     if not path.exists():
-        raise ConfigError("dataset", dataset, f"is neither a path that exists nor one of {', '.join(names())}")
+        raise ConfigError(field, dataset, f"is neither a path that exists nor one of {', '.join(names())}")
     return path

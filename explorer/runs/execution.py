@@ -11,14 +11,14 @@ from typing import Any
 from explorer import __version__, pipeline
 from explorer.analysis.neighbors import NearDuplicates, near_duplicates
 from explorer.analysis.scores import compute_scores
-from explorer.config import RunConfig
+from explorer.config import MemorizationConfig, RunConfig
 from explorer.data.catalogue import fingerprint
 from explorer.pipeline import Prepared
 from explorer.records import Dataset, EpochRecord, FinalRecord, Labels, Record, Run
 from explorer.runs.files import RunFolder
 from explorer.runs.store import RunStore
 
-PACKAGES = ("torch", "torchvision", "numpy", "faiss-cpu", "scikit-learn", "pyarrow", "pillow")
+PACKAGES = ("torch", "torchvision", "numpy", "faiss-cpu", "scikit-learn", "cleanlab", "pyarrow", "pillow")
 
 
 def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Generator[Record, None, None]:
@@ -63,7 +63,7 @@ def cause_of(error: Exception) -> str:
 def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool) -> Iterator[Record]:
     state = None if again else folder.state()
     if state is None:
-        folder.begin(config, _about(config, prepared.dataset, prepared.labels), prepared.dataset, prepared.labels)
+        folder.begin(config, about_run(config, prepared.dataset, prepared.labels), prepared.dataset, prepared.labels)
     else:
         folder.rewind(pipeline.state_epoch(state))
     threads = int(folder.about()["threads"])
@@ -71,6 +71,7 @@ def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool
         if isinstance(record, EpochRecord):
             folder.append(record, prepared.labels, prepared.dataset.test_label)
         elif isinstance(record, FinalRecord):
+            folder.keep_extras(record)
             run = folder.read("running")
             folder.finish(scores_of(run), duplicates_of(run, prepared.dataset))
         yield record
@@ -78,7 +79,9 @@ def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool
 
 def scores_of(run: Run) -> dict[str, Any]:
     """Every score of a run; neighbours are looked up in the embedding of peak mean curvature where there is one."""
-    return compute_scores(run.facts, run.labels.given_label, pair_embedding(run))
+    return compute_scores(
+        run.facts, run.labels.given_label, pair_embedding(run), out_of_sample=run.out_of_sample, second_split=run.second_split
+    )
 
 
 def pair_embedding(run: Run) -> Any:
@@ -94,7 +97,7 @@ def duplicates_of(run: Run, dataset: Dataset) -> NearDuplicates | None:
     return None if embedding is None else near_duplicates(embedding, run.labels.given_label, dataset.train_images)
 
 
-def _about(config: RunConfig, dataset: Dataset, labels: Labels) -> dict[str, Any]:
+def about_run(config: RunConfig | MemorizationConfig, dataset: Dataset, labels: Labels) -> dict[str, Any]:
     """What stands beside every figure of a run: versions, device, threads, data and realised noise."""
     versions = {"explorer": __version__, "python": platform.python_version()}
     for package in PACKAGES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import io
 import json
 import os
@@ -24,11 +25,14 @@ import pyarrow.parquet as pq
 from explorer.analysis.metrics import COLUMNS, epoch_row
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.config import RunConfig
-from explorer.records import Array, Dataset, EpochRecord, Facts, Labels, Run, StoreError, freeze
-from explorer.runs.examples import read_labels, read_planted
+from explorer.records import Array, Dataset, EpochRecord, Facts, FinalRecord, Labels, Run, StoreError, freeze
+from explorer.runs.examples import read_labels, read_planted, true_label_column
 from explorer.runs.locking import Locked, hold, is_held
 
-FACTS = ("loss", "margin", "el2n", "predicted_label")
+FACTS = ("loss", "margin", "el2n", "predicted_label")  # of every epoch
+PROBED = ("curvature", "sensitivity")  # of every probed epoch
+TARGETS = ("target_label", "target_share")  # of every epoch of a run with a target memory
+EXTRAS = ("out_of_sample", "second_split")  # after the last epoch, where asked for
 ABOUT = ("config", "data", "noise", "device_name", "threads")  # what no config.json is without
 
 
@@ -64,7 +68,7 @@ class RunFolder:
         examples = {
             "index": dataset.source_index,
             "given_label": labels.given_label,
-            "true_label": labels.true_label,
+            "true_label": true_label_column(labels.true_label),
             "wrong_origin": labels.wrong_origin,
             "planted_kind": dataset.planted.kind if dataset.planted else None,
             "planted_partner": dataset.planted.partner if dataset.planted else None,
@@ -79,8 +83,7 @@ class RunFolder:
         earlier = [row for row in self.rows() if row["epoch"] < record.epoch]
         row = epoch_row(record, labels, test_label, earlier)
         arrays = {name: getattr(record, name) for name in (*FACTS, "test_predicted_label")}
-        if record.curvature is not None:
-            arrays["curvature"] = record.curvature
+        arrays |= {name: value for name in (*PROBED, *TARGETS) if (value := getattr(record, name)) is not None}
         self._facts.mkdir(exist_ok=True)
         write(self._facts / f"epoch_{record.epoch:05d}.npz", lambda file: np.savez(file, allow_pickle=False, **arrays))
         if record.embedding is not None:
@@ -97,6 +100,13 @@ class RunFolder:
         probed = [r["mean_curvature"] for r in earlier if r["epoch"] % every == 0 and np.isfinite(r["mean_curvature"])]
         if np.isfinite(row["mean_curvature"]) and all(row["mean_curvature"] > value for value in probed):
             write(self.path / "embeddings_peak.npy", lambda file: np.save(file, embedding, allow_pickle=False))
+
+    def keep_extras(self, record: FinalRecord) -> None:
+        """Keep what was computed once, after the last epoch."""
+        for name in EXTRAS:
+            array = getattr(record, name)
+            if array is not None:
+                write(self.path / f"{name}.npy", functools.partial(np.save, arr=array, allow_pickle=False))
 
     def finish(self, scores: Mapping[str, Array], duplicates: NearDuplicates | None) -> None:
         """Add the scores to ``examples.parquet`` and write the flagged pairs."""
@@ -120,13 +130,17 @@ class RunFolder:
     def rewind(self, epoch: int) -> None:
         """Drop every record newer than ``epoch`` (the checkpoint's); -1 drops them all, damaged or not, and first the checkpoint."""
         if epoch < 0:
-            for name in ("checkpoint.pt", "embeddings.npy", "embeddings_peak.npy", "near_duplicates.parquet"):
+            for name in (
+                "checkpoint.pt",
+                "embeddings.npy",
+                "embeddings_peak.npy",
+                "near_duplicates.parquet",
+                *(f"{e}.npy" for e in EXTRAS),
+            ):
                 (self.path / name).unlink(missing_ok=True)
         for unfinished in self.path.rglob(".*.tmp"):  # a kill while writing leaves one behind
             unfinished.unlink()
         self._write_rows([row for row in self.rows() if row["epoch"] <= epoch] if epoch >= 0 else [])
-        for unfinished in self.path.rglob(".*.tmp"):  # a killed process left it behind
-            unfinished.unlink()
         for file in self._facts.glob("epoch_*.npz"):
             if int(file.stem.removeprefix("epoch_")) > epoch:
                 file.unlink()
@@ -195,6 +209,7 @@ class RunFolder:
             source_index=source_index, labels=labels, planted=planted, epochs=columns,
             facts=self._read_facts(before, done), embedding=self._read_array("embeddings.npy"),
             embedding_peak=self._read_array("embeddings_peak.npy"), about=about,
+            **{name: self._read_array(f"{name}.npy") for name in EXTRAS},
         )  # fmt: skip
 
     def _read_facts(self, before: Facts, done: list[int]) -> Facts:
@@ -207,14 +222,12 @@ class RunFolder:
             with self._readable(name), open(self.path / name, "rb") as whole, np.load(whole, allow_pickle=False) as file:
                 arrays.append({key: file[key] for key in file.files if key != "test_predicted_label"})
         stacked = {name: freeze(np.concatenate([getattr(before, name), [a[name] for a in arrays]])) for name in FACTS}
-        probed = [(epoch, a["curvature"]) for epoch, a in zip(fresh, arrays, strict=True) if "curvature" in a]
-        if not probed:
-            return Facts(np.array(done), **stacked, curvature=before.curvature, curvature_epochs=before.curvature_epochs)
-        return Facts(
-            np.array(done), **stacked,
-            curvature=freeze(np.concatenate([before.curvature, [c for _, c in probed]])),
-            curvature_epochs=np.concatenate([before.curvature_epochs, [epoch for epoch, _ in probed]]).astype(np.int64),
-        )  # fmt: skip
+        probed = [epoch for epoch, a in zip(fresh, arrays, strict=True) if "curvature" in a]
+        for name in (*PROBED, *TARGETS):
+            new = [a[name] for a in arrays if name in a]
+            stacked[name] = freeze(np.concatenate([getattr(before, name), new])) if new else getattr(before, name)
+        curvature_epochs = np.concatenate([before.curvature_epochs, np.array(probed, dtype=np.int64)])
+        return Facts(epochs=np.array(done), curvature_epochs=curvature_epochs, **stacked)
 
     def _read_array(self, name: str) -> Array | None:
         if not (self.path / name).exists():

@@ -12,7 +12,7 @@ import torch
 
 from explorer.config import ConfigError
 
-PURPOSES = ("weights", "order", "augment", "random labels", "susceptibility", "curvature")
+PURPOSES = ("weights", "order", "augment", "mixup", "random labels", "susceptibility", "curvature", "folds", "halves", "subset")
 
 
 def resolve_device(name: str) -> str:

@@ -15,12 +15,16 @@ from explorer.training.augment import augment_batch
 
 @dataclass(slots=True)
 class Images:
-    """One split on the device: uint8 pixels ``[N, C, S, S]``, int64 labels ``[N]``, per-channel mean and sd for the network's input."""
+    """One split on the device: uint8 pixels ``[N, C, S, S]``, int64 labels ``[N]``, per-channel mean and sd for the network's input.
+
+    side: pixels the network computes with, more than S where it enlarges small images.
+    """
 
     pixels: Tensor
     label: Tensor
     mean: Tensor
     std: Tensor
+    side: int
 
     def __len__(self) -> int:
         return len(self.label)
@@ -30,8 +34,13 @@ class Images:
 
         One empty slice for no images, so that results have their shapes.
         """
-        size = 1024 if self.pixels.is_cuda else max(32, min(512, 2**17 // self.pixels.shape[-1] ** 2))
+        size = self.at_once
         return (slice(start, min(start + size, len(self))) for start in range(0, max(1, len(self)), size))
+
+    @property
+    def at_once(self) -> int:
+        """How many images are evaluated or probed in one go."""
+        return 1024 if self.pixels.is_cuda else max(32, min(512, 2**17 // self.side**2))
 
     def inputs(self, batch: Tensor | slice, augment: str = "none", rng: torch.Generator | None = None) -> Tensor:
         """float32 ``[B, C, S, S]``, channels last in memory, normalised; augmented first, so that black moves in at the borders."""
@@ -41,13 +50,13 @@ class Images:
         return ((pixels.float() / 255 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
 
-def on_device(data: Dataset, given_label: Array, device: str) -> tuple[Images, Images]:
-    """(training, test) split on a device; both are normalised by the training images' statistics."""
+def on_device(data: Dataset, given_label: Array, device: str, side: int = 0) -> tuple[Images, Images]:
+    """(training, test) split on a device; both are normalised by the training images' statistics. side: see Images; 0 for S."""
     mean, std = (statistic.to(device) for statistic in channel_statistics(data.train_images))
     train_set, test_set = (
         Images(
             torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).contiguous().to(device),
-            torch.from_numpy(np.array(label)).to(device), mean, std,
+            torch.from_numpy(np.array(label)).to(device), mean, std, side or images.shape[1],
         )
         for images, label in ((data.train_images, given_label), (data.test_images, data.test_label))
     )  # fmt: skip

@@ -10,6 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from explorer.config import SCALABLE
+from explorer.training import torchvision_models
+
 
 class Network(nn.Module):
     """logits ``[B, K]`` = head(body(images ``[B, C, S, S]``)); the body's output is the penultimate embedding ``[B, D]``."""
@@ -83,7 +86,22 @@ def resnet18(channels: int, size: int, width: int) -> tuple[nn.Module, int]:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), inside
 
 
-MODELS: dict[str, Callable[[int, int, int], tuple[nn.Module, int]]] = {"cnn": cnn, "mlp": mlp, "resnet18": resnet18}
+MODELS: dict[str, Callable[[int, int, int], tuple[nn.Module, int]]] = {
+    "cnn": cnn,
+    "mlp": mlp,
+    "resnet18": resnet18,
+    "resnet34": torchvision_models.resnet34,
+    "vgg11_bn": torchvision_models.vgg11_bn,
+    "densenet121": torchvision_models.densenet121,
+    "mobilenet_v2": torchvision_models.mobilenet_v2,
+    "efficientnet_b0": torchvision_models.efficientnet_b0,
+    "shufflenet_v2_x1_0": torchvision_models.shufflenet_v2_x1_0,
+}
+
+
+def computed_size(name: str, size: int) -> int:
+    """Pixels a network computes with, given images of ``size``: those of torchvision enlarge small ones."""
+    return size if name in SCALABLE else max(size, torchvision_models.LEAST_SIZE)
 
 
 def build_model(name: str, *, channels: int, size: int, num_classes: int, width: int, seed: int) -> Network:

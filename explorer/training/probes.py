@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -79,10 +80,17 @@ def input_gradient(model: nn.Module, images: Tensor, given_label: Tensor) -> Ten
     return torch.autograd.grad(loss, images)[0]
 
 
+class Curvature(NamedTuple):
+    """float32 ``[B]`` each, in nats per squared input unit and nats per input unit; high is suspicious."""
+
+    curvature: Tensor
+    sensitivity: Tensor  # norm of the clean loss gradient at the image, which the curvature needs anyway
+
+
 @exact_float32()
 def input_loss_curvature(
     model: nn.Module, images: Tensor, given_label: Tensor, radius: float, directions: Sequence[torch.Generator]
-) -> Tensor:
+) -> Curvature:
     """How fast the loss gradient turns around each image: the sign of an image the network has had to make an exception for.
 
     Args:
@@ -93,8 +101,8 @@ def input_loss_curvature(
         directions: one generator per direction; each goes on from batch to batch.
 
     Returns:
-        float32 ``[B]``, mean over directions v in {-1, +1}^d of ``|| grad L(x + h v) - grad L(x) ||_2 / h``. High is
-        suspicious.
+        curvature: mean over directions v in {-1, +1}^d of ``|| grad L(x + h v) - grad L(x) ||_2 / h``.
+        sensitivity: ``|| grad L(x) ||_2``.
 
     Source:
         Garg, Ravikumar, Roy, "Memorization through the lens of curvature of loss function around samples", ICML 2024,
@@ -113,4 +121,4 @@ def input_loss_curvature(
     finally:
         for p in frozen:
             p.requires_grad_(True)
-    return total / (len(directions) * radius)
+    return Curvature(total / (len(directions) * radius), clean.flatten(1).norm(dim=1))

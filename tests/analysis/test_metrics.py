@@ -9,7 +9,7 @@ import pytest
 
 from explorer.analysis.metrics import COLUMNS, accuracy, epoch_row, susceptibility, wrong_label_split
 from explorer.pipeline import Prepared
-from explorer.records import EpochRecord, Labels, Record
+from explorer.records import NO_CLASS, EpochRecord, Labels, Record
 from tests.support import epoch_records, toy_labels
 
 
@@ -35,6 +35,33 @@ def test_split_of_wrong_labels_is_counted(seed: int) -> None:
 def test_split_without_wrong_labels_is_unknown_not_zero() -> None:
     labels = np.array([0, 1, 2])
     assert all(math.isnan(share) for share in wrong_label_split(labels, labels, labels))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int64])
+def test_an_image_that_shows_no_class_is_memorized_or_not_but_never_recovered(dtype: type) -> None:
+    """By hand: five wrong labels, three of them under foreign images. 65,535 is what -1 would be as a prediction's number."""
+    given = np.array([0, 1, 2, 0, 1, 2])
+    true = np.array([0, 2, 1, NO_CLASS, NO_CLASS, NO_CLASS])
+    predicted = np.array([0, 2, 2, 0, 2, 65_535], dtype=dtype)
+    assert wrong_label_split(predicted, given, true) == (2 / 5, 1 / 5, 2 / 5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_split_with_foreign_images_is_counted_among_all_wrong_images(seed: int) -> None:
+    predicted, given, true = random_labels(seed)
+    true = np.where(np.random.default_rng(seed).random(len(true)) < 0.3, NO_CLASS, true)
+    wrong = [(p, g, t) for p, g, t in zip(predicted, given, true, strict=True) if g != t]
+    split = wrong_label_split(predicted, given, true)
+    assert split.memorized == pytest.approx(sum(p == g for p, g, _ in wrong) / len(wrong))
+    assert split.recovered == pytest.approx(sum(t >= 0 and p == t for p, _, t in wrong) / len(wrong))
+    assert sum(split) == pytest.approx(1)
+
+
+def test_where_only_foreign_images_are_wrong_nothing_can_be_recovered() -> None:
+    given, true = np.array([0, 1, 1, 0]), np.array([NO_CLASS, NO_CLASS, NO_CLASS, 0])
+    split = wrong_label_split(np.array([0, 1, 0, 0], dtype=np.uint16), given, true)
+    assert math.isnan(split.recovered)
+    assert split.memorized == pytest.approx(2 / 3) and split.memorized + split.neither == 1
 
 
 def test_accuracy_of_nothing_is_unknown() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import get_model_weights
 
 from explorer.training.cost import forward_cost
 from explorer.training.models import MODELS, build_model
@@ -19,6 +20,24 @@ def test_counts_what_torch_counts(name: str) -> None:
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, 16, 16))
     assert forward_cost(name, **shape) == (counter.get_total_flops(), sum(p.numel() for p in network.parameters()))
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("resnet18", 11_173_962), ("resnet34", 21_282_122)])
+def test_the_parameters_of_the_usual_networks_for_cifar10(name: str, parameters: int) -> None:
+    assert forward_cost(name, channels=3, size=32, num_classes=10, width=64)[1] == parameters
+
+
+@pytest.mark.parametrize("name", ["resnet34", "vgg11_bn", "densenet121", "mobilenet_v2", "efficientnet_b0", "shufflenet_v2_x1_0"])
+def test_on_large_images_a_network_costs_what_torchvision_publishes_for_it(name: str) -> None:
+    """Multiplications by the billion, three decimals, at 224 pixels and 1,000 classes; VGG less its two hidden layers."""
+    published = get_model_weights(name).DEFAULT.meta
+    left_out = [(7 * 7 * 512, 4096), (4096, 4096), (4096, 1000)] if name == "vgg11_bn" else []
+    ours = [(512, 1000)] if left_out else []
+    flops, parameters = forward_cost(name, channels=3, size=224, num_classes=1000, width=1)
+    weights = sum(a * b for a, b in ours) - sum(a * b for a, b in left_out)
+    biases = sum(b for _, b in ours) - sum(b for _, b in left_out)
+    assert parameters == published["num_params"] + weights + biases
+    assert flops / 2e9 == pytest.approx(published["_ops"] + weights / 1e9, abs=0.0006)
 
 
 class Spy(nn.Module):

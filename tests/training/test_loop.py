@@ -27,6 +27,10 @@ VARIANTS = {
     "elr": {"loss": "elr"},
     "elr, cosine, crops and mirror images": {"loss": "elr", "schedule": "cosine", "augment": "crop_mirror"},
     "mlp, step, weight decay": {"model": "mlp", "schedule": "step", "weight_decay": 1e-3, "augment": "crop"},
+    "elr_plus, crops": {"loss": "elr_plus", "augment": "crop", "schedule": "elr_step"},
+    "gce": {"loss": "gce"},
+    "label_smoothing": {"loss": "label_smoothing"},
+    "mixup": {"loss": "mixup"},
     "probes spaced out": {"curvature_every": 2, "embedding_every": 2, "epochs": 5},
 }
 
@@ -231,7 +235,7 @@ def test_facts_equal_a_naive_recomputation_from_the_last_weights(tiny: RunConfig
     assert last.state is not None and last.embedding is not None
     data = prepared.dataset
     model = build_model(config.model, channels=1, size=8, num_classes=10, width=config.width, seed=123).eval()
-    model.load_state_dict(read_state(last.state)["model"])
+    model.load_state_dict(read_state(last.state)["members"][0]["model"])
     pixels = data.train_images.astype(np.float64) / 255
     inputs = (np.stack([data.train_images, data.train_images])[0] / 255 - pixels.mean()) / pixels.std()
     test_inputs = (data.test_images / 255 - pixels.mean()) / pixels.std()
@@ -268,19 +272,19 @@ def test_curvature_is_probed_on_given_labels_in_network_units(tiny: RunConfig) -
     last = epoch_records(pipeline.run(config, prepared=prepared))[-1]
     assert last.state is not None and last.curvature is not None
     model = build_model(config.model, channels=1, size=8, num_classes=10, width=config.width, seed=0).eval()
-    model.load_state_dict(read_state(last.state)["model"])
+    model.load_state_dict(read_state(last.state)["members"][0]["model"])
     pixels = torch.from_numpy(prepared.dataset.train_images.copy()).permute(0, 3, 1, 2).float() / 255
     inputs = (pixels - pixels.mean()) / pixels.std(correction=0)
     given = torch.from_numpy(prepared.labels.given_label.copy())
     directions = [generator(config.seed, "curvature", config.epochs, i) for i in range(config.curvature_directions)]
-    score = input_loss_curvature(model, inputs, given, 0.05, directions)
+    score = input_loss_curvature(model, inputs, given, 0.05, directions).curvature
     assert last.curvature == pytest.approx(score.numpy(), rel=2e-3, abs=2e-3 * float(score.max()))
 
 
 @pytest.mark.parametrize(("N", "S"), [(0, 8), (1, 8), (600, 8), (512, 8), (700, 32), (100, 224)])
 def test_evaluation_takes_every_image_once_in_order(N: int, S: int) -> None:
     empty = torch.zeros(N, 1, S, S, dtype=torch.uint8)
-    parts = list(Images(empty, torch.zeros(N), torch.zeros(1), torch.ones(1)).slices())
+    parts = list(Images(empty, torch.zeros(N), torch.zeros(1), torch.ones(1), S).slices())
     assert [n for part in parts for n in range(N)[part]] == list(range(N))
     assert len(parts) >= 1 and all(part.start < part.stop for part in parts if N)
 
@@ -377,6 +381,14 @@ def test_the_step_rate_falls_to_a_tenth_at_exactly_60_and_80_percent(epochs: int
         assert learning_rate(config, epoch) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("epochs", "falls"), [(120, (41, 81)), (30, (11, 21)), (3, (2, 3)), (10, (5, 8))])
+def test_elrs_rate_falls_to_a_hundredth_after_each_third(epochs: int, falls: tuple[int, int]) -> None:
+    """40 and 80 of 120 epochs in the paper; a fall comes with the first epoch that starts after the third."""
+    config = RunConfig(schedule="elr_step", epochs=epochs, lr=0.02)
+    rates = [learning_rate(config, epoch) for epoch in range(1, epochs + 1)]
+    assert rates == pytest.approx([0.02 * 0.01 ** sum(epoch >= fall for fall in falls) for epoch in range(1, epochs + 1)])
+
+
 def test_the_rate_recorded_is_the_rate_of_the_epoch(tiny: RunConfig, prepared: Prepared) -> None:
     config = dataclasses.replace(tiny, schedule="cosine")
     got = epoch_records(pipeline.run(config, prepared=prepared))
@@ -391,6 +403,39 @@ def test_elr_switched_off_by_its_numbers_is_cross_entropy(tiny: RunConfig, prepa
     for a, b in zip(plain, elr, strict=True):
         assert a.train_loss == pytest.approx(b.train_loss, rel=1e-5)
         assert np.array_equal(a.predicted_label, b.predicted_label)
+
+
+@pytest.mark.parametrize("loss", ["elr", "elr_plus"])
+def test_targets_recorded_are_those_of_the_memory(tiny: RunConfig, prepared: Prepared, state_every_epoch: None, loss: str) -> None:
+    got = epoch_records(pipeline.run(dataclasses.replace(tiny, loss=loss), prepared=prepared))
+    assert got[0].target_label is None and got[0].target_share is None
+    for record in got[1:]:
+        assert record.state is not None and record.target_label is not None and record.target_share is not None
+        memory = torch.stack([member["memory"] for member in read_state(record.state)["members"]]).double().mean(dim=0).numpy()
+        assert len(read_state(record.state)["members"]) == (2 if loss == "elr_plus" else 1)
+        assert memory.sum(axis=1) == pytest.approx(np.full(len(memory), 1 - tiny.elr_beta**record.epoch), abs=1e-5)
+        assert np.array_equal(record.target_label, memory.argmax(axis=1))
+        share = memory[np.arange(len(memory)), prepared.labels.given_label] / memory.sum(axis=1)
+        assert record.target_share == pytest.approx(share, abs=1e-3)
+
+
+def test_elr_plus_is_judged_by_the_mean_of_both_networks(tiny: RunConfig, prepared: Prepared) -> None:
+    last = epoch_records(pipeline.run(dataclasses.replace(tiny, loss="elr_plus", epochs=2), prepared=prepared))[-1]
+    assert last.state is not None and last.embedding is not None
+    logits, embeddings = [], []
+    pixels = torch.from_numpy(prepared.dataset.train_images.copy()).permute(0, 3, 1, 2).float() / 255
+    for member in read_state(last.state)["members"]:
+        model = build_model(tiny.model, channels=1, size=8, num_classes=10, width=tiny.width, seed=0).eval()
+        model.load_state_dict(member["model"])
+        with torch.no_grad():
+            z, embedding = model.embed((pixels - pixels.mean()) / pixels.std(correction=0))
+        logits.append(z)
+        embeddings.append(embedding)
+    assert not torch.allclose(logits[0], logits[1])
+    mean = (logits[0] + logits[1]) / 2
+    expected = torch.nn.functional.cross_entropy(mean, torch.from_numpy(prepared.labels.given_label.copy()), reduction="none")
+    assert last.loss == pytest.approx(expected.numpy(), abs=5e-3)
+    assert last.embedding == pytest.approx(torch.cat(embeddings, dim=1).numpy(), abs=1e-4)
 
 
 def test_elr_does_something(tiny: RunConfig, prepared: Prepared, records: list[Record]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from explorer.training import probes
 from explorer.training.models import Network, build_model
-from explorer.training.probes import exact_float32, input_gradient, input_loss_curvature, rademacher, susceptibility_drops
+from explorer.training.probes import exact_float32, input_gradient, rademacher, susceptibility_drops
 from tests.support import assert_same_tensors
 
 
@@ -34,6 +36,10 @@ def trained(name: str, K: int = 4, steps: int = 30) -> tuple[Network, torch.opti
         F.cross_entropy(model(images), labels).backward()
         optimizer.step()
     return model, optimizer, images, labels
+
+
+def input_loss_curvature(*arguments: Any) -> Tensor:
+    return probes.input_loss_curvature(*arguments).curvature
 
 
 # -- curvature -------------------------------------------------------------------------------------
@@ -99,6 +105,19 @@ def test_score_does_not_depend_on_the_batch_size(name: str, batch_size: int, dty
     assert torch.allclose(torch.cat(parts), whole, rtol=tolerance, atol=tolerance * whole.max().item())
 
 
+def test_in_float32_one_image_at_a_time_ranks_the_images_as_all_at_once() -> None:
+    model, _, _, _ = trained("cnn", steps=200)
+    model = model.float().eval()
+    images, labels = draw(5, 300, 1, 8, 8).float(), torch.arange(300) % 4
+    whole = probes.input_loss_curvature(model, images, labels, 1e-2, [rng(0), rng(1)])
+    directions = [rng(0), rng(1)]
+    single = [probes.input_loss_curvature(model, x[None], y[None], 1e-2, directions) for x, y in zip(images, labels, strict=True)]
+    for name in ("curvature", "sensitivity"):
+        one, other = getattr(whole, name), torch.cat([getattr(s, name) for s in single])
+        ranks = np.stack([values.double().numpy().argsort().argsort() for values in (one, other)])
+        assert np.corrcoef(ranks)[0, 1] > 0.9999, name
+
+
 def test_a_copy_of_an_image_scores_as_the_image_along_the_same_direction() -> None:
     model, _, images, labels = trained("cnn")
     model.eval()
@@ -154,6 +173,15 @@ def test_curvature_restores_the_network_when_it_fails() -> None:
     with pytest.raises((IndexError, RuntimeError)):
         input_loss_curvature(model, images, labels + 99, 1e-2, [rng(0)])
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_sensitivity_is_the_norm_of_the_clean_gradient_whatever_the_directions() -> None:
+    model, _, images, labels = trained("cnn")
+    model.eval()
+    expected = torch.stack([input_gradient(model, x[None], y[None])[0].norm() for x, y in zip(images, labels, strict=True)])
+    for radius, seeds in ((1e-3, [0]), (0.1, [3, 4])):
+        got = probes.input_loss_curvature(model, images, labels, radius, [rng(s) for s in seeds]).sensitivity
+        assert torch.allclose(got, expected, rtol=1e-9, atol=0)
 
 
 def test_input_gradient_of_an_image_does_not_depend_on_its_companions() -> None:

@@ -31,7 +31,7 @@ def last_state(records: list[Record]) -> bytes:
 def test_a_state_holds_tensors_and_plain_values_only(tiny: RunConfig, records: list[Record]) -> None:
     content = torch.load(io.BytesIO(last_state(records)), weights_only=True)
     assert content["epoch"] == tiny.epochs
-    assert {type(v) for v in content["model"].values()} == {torch.Tensor}
+    assert [{type(v) for v in member["model"].values()} for member in content["members"]] == [{torch.Tensor}]
     assert pipeline.state_epoch(last_state(records)) == tiny.epochs
 
 
@@ -66,7 +66,7 @@ def test_a_state_is_never_unpickled(tmp_path: Path) -> None:
         assert not marker.exists()
 
 
-@pytest.mark.parametrize("change", [{"model": "mlp"}, {"width": 5}, {"loss": "elr"}], ids=str)
+@pytest.mark.parametrize("change", [{"model": "mlp"}, {"width": 5}, {"loss": "elr"}, {"loss": "elr_plus"}], ids=str)
 def test_the_state_of_another_run_is_refused(tiny: RunConfig, prepared: Prepared, records: list[Record], change: dict[str, object]) -> None:
     with pytest.raises(TrainingError, match="another run"):
         list(pipeline.run(dataclasses.replace(tiny, **change), last_state(records), prepared))
