@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from explorer.analysis.detection import TOP
+from explorer.analysis.label_wave import label_wave, prediction_changes
 from explorer.analysis.neighbors import NearDuplicates
-from explorer.analysis.scores import ranking
+from explorer.analysis.out_of_sample import flag
+from explorer.analysis.scores import ranking, suggested_label, suspected_by_target
 from explorer.records import Array, Finding, Run
 
 HARDLY = 0.1  # below this share of the wrong labels a network is still learning rather than memorizing
@@ -39,10 +41,10 @@ def story(run: Run, epoch: int) -> str:
         return _without_truth(run, now, fell, peaked, test)
     fitted = f"it fits {_percent(now['clean_accuracy'])} of the rightly labelled images"
     if now["memorized"] < HARDLY:
-        return (
-            f"Early learning: {fitted} and sees through {_percent(now['recovered'])} of the wrong labels; "
-            f"only {_percent(now['memorized'])} of them are memorized. {test.capitalize()} is {_percent(now['test_accuracy'])}."
-        )
+        few = f"only {_percent(now['memorized'])} of them are memorized. {test.capitalize()} is {_percent(now['test_accuracy'])}."
+        if math.isnan(now["recovered"]):  # foreign images: there is no true class to see
+            return f"Early learning: {fitted}. Images with a wrong label show none of the classes; {few}"
+        return f"Early learning: {fitted} and sees through {_percent(now['recovered'])} of the wrong labels; {few}"
     memorized = f"Memorized {_percent(now['memorized'])} of the wrong labels"
     if fell < FELL:
         return f"{memorized}, and {test} still holds ({_percent(now['test_accuracy'])}): a good moment to stop."
@@ -118,8 +120,68 @@ def concentration(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates |
     )  # fmt: skip
 
 
+def elr_suspects(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates | None) -> Iterator[Finding]:
+    """Labels that ELR's target memory disagrees with, and how far that list can be trusted where truth is known."""
+    suspected = suspected_by_target(run.facts, run.labels.given_label)
+    if not suspected.any():
+        return
+    found = np.flatnonzero(suspected)
+    if "elr_target" in scores:
+        found = found[np.argsort(-scores["elr_target"][found], kind="stable")]
+    text = f"Its target memory leans to another class.{_quality_of(suspected, run.labels.is_mislabeled)}"
+    if run.labels.true_label is not None:
+        right = float((suggested_label(run.facts) == run.labels.true_label)[suspected].mean())
+        text += f" The class it suggests is the true one for {_percent(right)}."
+    yield Finding("suspected", f"ELR suspects {_labels(len(found))}", text, tuple(found.tolist()), float(suspected.mean()))
+
+
+def confident_learning(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates | None) -> Iterator[Finding]:
+    """What confident learning flags, or why it could not judge although the probabilities it needs were computed."""
+    if run.out_of_sample is None:
+        return
+    if "confident_learning" not in scores:
+        why_not = flag(run.out_of_sample, run.labels.given_label).why_not
+        if why_not:
+            yield Finding("flagged", "Confident learning has no opinion", f"{why_not[:1].upper()}{why_not[1:]}.", (), 0.0)
+        return
+    doubt = scores["confident_learning"]
+    flagged = doubt > 0.5
+    if flagged.any():
+        found = np.argsort(-doubt, kind="stable")[: int(flagged.sum())]
+        text = f"Networks that never saw these images predict another class.{_quality_of(flagged, run.labels.is_mislabeled)}"
+        yield Finding("flagged", f"Confident learning flags {_labels(len(found))}", text, tuple(found.tolist()), float(flagged.mean()))
+
+
+def stopping_point(run: Run, scores: Mapping[str, Array], pairs: NearDuplicates | None) -> Iterator[Finding]:
+    """Where Label Wave would have stopped, and what that would have been worth on the test images."""
+    stop = label_wave(prediction_changes(run.facts.predicted_label))
+    best_epoch, best = peak_of(run.epochs, "test_accuracy")
+    if stop is None or best_epoch < 0:
+        return
+    there, last = (float(run.epochs["test_accuracy"][run.epochs["epoch"] == epoch][0]) for epoch in (stop, run.last_epoch))
+    test = "Test accuracy" if run.test_is_reference else "Accuracy on held-out given labels"
+    yield Finding(
+        "label_wave", f"Label Wave would stop at epoch {stop}",
+        f"{test} there is {_percent(there)}; best {_percent(best)} at epoch {best_epoch}, last {_percent(last)}. "
+        "It looks at training predictions only.",
+        (), 0.0,
+    )  # fmt: skip
+
+
+def _quality_of(listed: Array, wrong: Array | None) -> str:
+    """Precision and recall of a list, as a sentence with a blank before it; nothing where truth is unknown or no label is wrong."""
+    if wrong is None or not wrong.any():
+        return ""
+    hits = int((listed & wrong).sum())
+    return f" {_percent(hits / listed.sum())} of them are wrong; {_percent(hits / wrong.sum())} of all wrong labels are among them."
+
+
+def _labels(count: int) -> str:
+    return "1 label" if count == 1 else f"{count:,} labels"
+
+
 FINDERS: tuple[Callable[[Run, Mapping[str, Array], NearDuplicates | None], Iterator[Finding]], ...] = (
-    conflicting_copies, late_learned, concentration,
+    conflicting_copies, late_learned, concentration, elr_suspects, confident_learning, stopping_point,
 )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from explorer.config import RunConfig
 
 ENOUGH = 4
 SAME_DATA = (
-    "dataset", "label_column", "true_label_column", "image_size", "train_size", "noise", "noise_rate", "data_seed", "loss",
-    "elr_beta", "elr_lambda",
+    "dataset", "label_column", "true_label_column", "image_size", "train_size", "noise", "noise_rate", "open_set", "data_seed", "loss",
+    "elr_beta", "elr_lambda", "ema_momentum", "mixup_alpha", "gce_q", "smoothing",
 )  # fmt: skip
 SAME_PROBE = ("schedule", "lr", "batch_size")  # the paper's probe steps with the training optimizer
 

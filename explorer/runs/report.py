@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from explorer.analysis.detection import detect
+from explorer.analysis.label_wave import label_wave, prediction_changes
 from explorer.analysis.regions import comparable, regions
-from explorer.analysis.scores import SCORES, suspicion
+from explorer.analysis.scores import SCORES, forward_passes, suspicion
 from explorer.records import Run
 from explorer.runs.execution import scores_of
 from explorer.runs.store import RunStore
 
 
 def report(store: RunStore, run_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """One entry per run: run_id, config, status, epochs, scores against truth, region among comparable finished runs.
+    """One entry per run: run_id, config, status, epochs, scores against truth, region among comparable finished runs, the epoch
+    Label Wave would stop at.
 
     Unknown numbers are None. Raises StoreError for an id that is not there.
     """
@@ -34,16 +36,23 @@ def _report_one(store: RunStore, run: Run) -> dict[str, Any]:
         "epochs": [{name: _known(column[i]) for name, column in run.epochs.items()} for i in range(len(run.epochs["epoch"]))],
         "scores": quality(run),
         "region": region_of(store, run),
+        "label_wave": label_wave(prediction_changes(run.facts.predicted_label)),
     }
 
 
 def quality(run: Run) -> dict[str, dict[str, Any]]:
-    """Detection quality of every score for finding wrong labels; empty where truth is unknown. Intervals on finished runs."""
+    """Detection quality of every score for finding wrong labels, and its cost; empty where truth is unknown.
+
+    Intervals on finished runs. forward_passes: of one image over the whole run, beyond bare training (see there).
+    """
     wrong = run.labels.is_mislabeled
     if wrong is None or not len(run.facts.epochs):
         return {}
     judged = {name: detect(suspicion(name, values), wrong, intervals=run.status == "finished") for name, values in scores_of(run).items()}
-    return {name: {key: _known(value) for key, value in found._asdict().items()} for name, found in judged.items()}
+    return {
+        name: {key: _known(value) for key, value in found._asdict().items()} | {"forward_passes": forward_passes(name, run.config)}
+        for name, found in judged.items()
+    }
 
 
 def region_of(store: RunStore, run: Run) -> int | None:
@@ -75,17 +84,38 @@ def describe(one: dict[str, Any]) -> str:
         last = one["epochs"][-1]
         shown = ("train_accuracy", "test_accuracy", "memorized", "recovered", "susceptibility")
         lines.append(f"  epoch {last['epoch']:.0f}: " + ", ".join(f"{name} {_text(last[name])}" for name in shown))
+    if one["label_wave"] is not None:
+        lines.append(f"  Label Wave would stop at epoch {one['label_wave']}")
     if one["scores"]:
-        lines.append(f"  {'finding wrong labels':24}{'AUROC':>7}{'95 % interval':>18}{'AP':>8}{'precision@k':>13}")
+        lines.append(f"  {'finding wrong labels':24}{'AUROC':>7}{'95 % interval':>18}{'AP':>8}{'precision@k':>13}{'passes':>9}")
     for name, found in one["scores"].items():
         interval = f"{_text(found['auroc_low'])} to {_text(found['auroc_high'])}" if found["auroc_low"] is not None else "-"
         lines.append(
             f"  {SCORES[name].title:24}{_text(found['auroc']):>7}{interval:>18}{_text(found['average_precision']):>8}"
-            f"{_text(found['precision_at_k']):>9} @{found['k']:.0f}"
+            f"{_text(found['precision_at_k']):>9} @{found['k']:<3.0f}{found['forward_passes']:>8,.0f}"
         )
-    if not one["scores"] and one["epochs"]:
+    if one["scores"]:
+        lines.append("  passes: forward passes of one image over the whole run, beyond bare training; those of recorded facts are shared")
+    elif one["epochs"]:
         lines.append("  no scores are judged: that needs known wrong labels")
     return "\n".join(lines)
+
+
+def epoch_line(row: Mapping[str, float]) -> str:
+    """A row of ``epochs.csv`` for a terminal."""
+
+    def percent(name: str) -> str:
+        return "    -" if math.isnan(row[name]) else f"{100 * row[name]:5.1f}"
+
+    def number(name: str) -> str:
+        return "     -" if math.isnan(row[name]) else f"{row[name]:6.3g}"
+
+    seconds = row["train_seconds"] + row["eval_seconds"] + row["probe_seconds"]
+    return (
+        f"epoch {row['epoch']:4d}  train {percent('train_accuracy')} %  test {percent('test_accuracy')} %  "
+        f"memorized {percent('memorized')} %  recovered {percent('recovered')} %  susceptibility {number('susceptibility')}  "
+        f"curvature {number('mean_curvature')}  {seconds:.2f} s"
+    )
 
 
 def _known(value: float) -> float | None:

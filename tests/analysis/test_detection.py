@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from explorer.analysis.detection import TOP, bootstrap_auroc, detect
+from explorer.analysis.detection import OVER_EPOCHS, TOP, auroc, bootstrap_auroc, detect, detection_over_epochs
+from explorer.analysis.dynamics import AT_EPOCH, RUNNING
+from explorer.analysis.scores import compute_scores, facts_until, suspicion
+from explorer.records import Facts
 
 
 def case(seed: int, N: int, *, ties: bool = False, share: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -125,3 +129,81 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         low, high = bootstrap_auroc(*case(seed, 150), seed=seed, resamples=100)
         covered += low <= 0.7602 <= high
     assert 50 <= covered <= 60
+
+
+# -- when would you have known? --------------------------------------------------------------------
+
+
+def dynamics(seed: int, E: int = 9, N: int = 80, every: int = 2, K: int = 3) -> tuple[Facts, np.ndarray, np.ndarray]:
+    """Facts in which wrong labels are fitted later, probed every so many epochs, with an ELR memory."""
+    rng = np.random.default_rng(seed)
+    given, wrong = rng.integers(0, K, N), rng.random(N) < 0.25
+    wrong[:2] = [True, False]
+    lead = np.linspace(0, 4, E)[:, None] - 2 * wrong + rng.normal(0, 1, (E, N))
+    probes = np.arange(every, E + 1, every)
+    predicted = np.where(lead > 0, given, (given + 1) % K).astype(np.uint16)
+    facts = Facts(
+        np.arange(1, E + 1), np.logaddexp(0, -lead).astype(np.float16), lead.astype(np.float16),
+        (1 / (1 + np.exp(lead))).astype(np.float16), predicted, rng.exponential(1 + wrong, (len(probes), N)).astype(np.float32),
+        rng.exponential(1 + wrong, (len(probes), N)).astype(np.float32), probes, predicted, (1 / (1 + np.exp(-lead))).astype(np.float16),
+    )  # fmt: skip
+    return facts, given, wrong
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_epoch_is_judged_as_if_the_run_had_ended_there(seed: int, every: int) -> None:
+    """To the last bit, for every score of recorded facts."""
+    facts, given, wrong = dynamics(seed, every=every)
+    epochs, found = detection_over_epochs(facts, given, wrong, names=(*RUNNING, *AT_EPOCH))
+    assert epochs.tolist() == list(range(1, 10))
+    assert list(found) == [*RUNNING, *AT_EPOCH]
+    for i, epoch in enumerate(epochs):
+        scores = compute_scores(facts_until(facts, int(epoch)), given)
+        for name, values in found.items():
+            expected = detect(suspicion(name, scores[name]), wrong).auroc if name in scores else math.nan
+            assert values[i] == expected or (math.isnan(values[i]) and math.isnan(expected)), (name, epoch)
+    assert np.isnan(found["curvature"][: every - 1]).all() and np.isfinite(found["curvature"][every - 1 :]).all()
+
+
+def test_by_default_the_usual_scores_are_followed() -> None:
+    facts, given, wrong = dynamics(0)
+    _, found = detection_over_epochs(facts, given, wrong)
+    assert tuple(found) == OVER_EPOCHS
+    assert set(OVER_EPOCHS) <= {*RUNNING, *AT_EPOCH}
+    assert all(values.shape == (9,) and values.dtype == np.float64 for values in found.values())
+
+
+def test_what_was_not_recorded_and_what_cannot_be_judged_is_unknown() -> None:
+    facts, given, wrong = dynamics(1)
+    none = np.zeros((0, len(given)), dtype=np.float32)
+    bare = dataclasses.replace(
+        facts,
+        curvature=none,
+        sensitivity=none,
+        curvature_epochs=np.zeros(0, dtype=int),
+        target_label=none.astype(np.uint16),
+        target_share=none,
+    )
+    _, found = detection_over_epochs(bare, given, wrong, names=("curvature", "sensitivity", "elr_target", "aum"))
+    assert [bool(np.isnan(values).all()) for values in found.values()] == [True, True, True, False]
+    for positives in (np.zeros_like(wrong), np.ones_like(wrong)):
+        _, found = detection_over_epochs(facts, given, positives)
+        assert all(np.isnan(values).all() and len(values) == 9 for values in found.values())
+    epochs, found = detection_over_epochs(Facts.empty(5), np.zeros(5, int), np.arange(5) < 2)
+    assert len(epochs) == 0 and all(len(values) == 0 for values in found.values())
+
+
+def test_a_score_that_follows_no_epochs_is_refused() -> None:
+    with pytest.raises(KeyError, match="knn_disagreement"):
+        detection_over_epochs(*dynamics(0), names=("knn_disagreement",))
+
+
+@pytest.mark.parametrize("step", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_auroc_by_ranks_is_that_of_scikit_learn_with_many_ties(seed: int, step: float) -> None:
+    score, positive = case(seed, 500)
+    score = np.round(score / step) * step if step else score
+    assert auroc(score, positive) == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
+    assert auroc(score, positive) + auroc(-score, positive) == pytest.approx(1, abs=1e-12)
+    assert auroc(score, ~positive) == pytest.approx(1 - auroc(score, positive), abs=1e-12)

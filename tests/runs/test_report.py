@@ -12,8 +12,9 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from explorer import pipeline
+from explorer.analysis.label_wave import label_wave, prediction_changes
 from explorer.analysis.metrics import COLUMNS
-from explorer.analysis.scores import SCORES
+from explorer.analysis.scores import SCORES, forward_passes
 from explorer.config import RunConfig
 from explorer.records import StoreError
 from explorer.runs.execution import execute, scores_of
@@ -25,7 +26,7 @@ def test_one_entry_per_run_in_the_order_asked_for(finished: tuple[RunStore, str]
     store, run_id = finished
     one, again = report(store, [run_id, run_id])
     assert one == again
-    assert {"run_id", "config", "status", "epochs", "scores", "region"} <= set(one)
+    assert {"run_id", "config", "status", "epochs", "scores", "region", "label_wave"} <= set(one)
     assert one["run_id"] == run_id
     assert RunConfig.from_dict(one["config"]) == tiny.canonical()
     assert one["status"] == "finished"
@@ -48,7 +49,8 @@ def test_quality_is_that_of_each_score_for_finding_wrong_labels(finished: tuple[
     found = quality(run)
     wrong = run.labels.is_mislabeled
     assert wrong is not None
-    assert list(found) == list(SCORES)
+    asked_for = {"elr_target", "out_of_sample_confidence", "out_of_sample_margin", "confident_learning", "second_split_forgetting"}
+    assert list(found) == [name for name in SCORES if name not in asked_for]
     for name, values in scores_of(run).items():
         sign = 1 if SCORES[name].suspicious == "high" else -1
         one = found[name]
@@ -56,6 +58,7 @@ def test_quality_is_that_of_each_score_for_finding_wrong_labels(finished: tuple[
         assert one["auroc"] == pytest.approx(roc_auc_score(wrong, sign * values))
         assert one["average_precision"] == pytest.approx(average_precision_score(wrong, sign * values))
         assert one["auroc_low"] < one["auroc"] < one["auroc_high"]
+        assert one["forward_passes"] == forward_passes(name, run.config)
         top = np.argsort(-sign * values, kind="stable")[: int(wrong.sum())]
         assert one["precision_at_k"] == pytest.approx(wrong[top].mean())
         assert one["k"] == wrong.sum()
@@ -124,12 +127,37 @@ def test_regions_are_drawn_among_four_comparable_finished_runs(store: RunStore, 
     assert [one["region"] for one in report(store, [pipeline.identify(c) for c in others])] == [None, None]
 
 
+def test_the_epoch_label_wave_would_stop_at_is_told(store: RunStore, tiny: RunConfig) -> None:
+    config = dataclasses.replace(tiny, model="mlp", width=16, epochs=14, noise_rate=0.4, curvature_every=0, embedding_every=0)
+    for _ in execute(store, config):
+        pass
+    (one,) = report(store, [pipeline.identify(config)])
+    stop = label_wave(prediction_changes(store.open(pipeline.identify(config)).facts.predicted_label))
+    assert stop is not None and one["label_wave"] == stop
+    assert f"Label Wave would stop at epoch {stop}\n" in describe(one)
+    assert "Label Wave" not in describe(one | {"label_wave": None})
+
+
+def test_what_was_computed_after_training_is_judged_too(store: RunStore, tiny: RunConfig) -> None:
+    pytest.importorskip("cleanlab", reason="confident learning needs the optional package cleanlab")
+    config = dataclasses.replace(tiny, loss="elr", folds=2, second_split_epochs=1)
+    for _ in execute(store, config):
+        pass
+    (one,) = report(store, [pipeline.identify(config)])
+    assert list(one["scores"]) == list(SCORES)
+    assert one["scores"]["confident_learning"]["forward_passes"] == 3 * 3 + 1
+    assert one["scores"]["second_split_forgetting"]["forward_passes"] == (3 + 1) * 3 + 2
+    assert f"{3 * 3 + 1}\n" in describe(one)
+
+
 def test_the_description_names_run_numbers_and_every_score(finished: tuple[RunStore, str], tmp_path: Path) -> None:
     (one,) = report(*finished[:1], [finished[1]])
     text = describe(one)
     last = one["epochs"][-1]
     assert text.startswith(finished[1])
     assert f"train_accuracy {last['train_accuracy']:.4f}" in text
-    for name, info in SCORES.items():
-        (line,) = [line for line in text.splitlines() if line.strip().startswith(info.title + " ")]
-        assert f"{one['scores'][name]['auroc']:.4f}" in line
+    assert "aum" in one["scores"] and len(one["scores"]) > 10
+    for name, found in one["scores"].items():
+        (line,) = [line for line in text.splitlines() if line.strip().startswith(SCORES[name].title + " ")]
+        assert f"{found['auroc']:.4f}" in line
+        assert line.endswith(f" {found['forward_passes']:.0f}")
