@@ -1,22 +1,24 @@
-"""The command line: run, report, serve."""
+"""The command line: run, memorization, report, serve."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
-import math
 import os
 import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from explorer.config import OPTIONS, ConfigError, RunConfig
-from explorer.records import DataError, EpochRecord, StoreError, TrainingError
+from explorer.config import OPTIONS, ConfigError, MemorizationConfig, Option, RunConfig, with_preset
+from explorer.options import options_of
+from explorer.records import DataError, EpochRecord, Progress, StoreError, TrainingError
+
+MEMORIZATION_OPTIONS = options_of(MemorizationConfig)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {cause_of(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: finished epochs are kept; the same command continues", file=sys.stderr)
+        print("interrupted: what was finished is kept; the same command continues", file=sys.stderr)
         return 130
 
 
@@ -47,18 +49,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m explorer", description="Watch a network learn, then memorize.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     train = commands.add_parser("run", help="train one run and store it; the same command continues or prints it")
-    for option in OPTIONS.values():
-        # read as text: RunConfig checks it, so that page, URL and command line say the same about a bad value
-        shown = option.default if option.default != "" else "empty"
-        train.add_argument(f"--{option.name}", help=f"{option.help} ({option.accepts}; default {shown})".replace("%", "%%"))
-    train.add_argument("--runs", help="folder that holds the runs")
+    _add_settings(train, OPTIONS)
     train.add_argument("--again", action="store_true", help="train anew even if this run is already there")
     train.set_defaults(command=run_command)
+    memorize = commands.add_parser("memorization", help="estimate how far each image has to be seen to be got right; can be continued")
+    _add_settings(memorize, MEMORIZATION_OPTIONS)
+    memorize.add_argument("--import_scores", metavar="FILE.npz", help="keep a published estimate for these data instead of training")
+    memorize.set_defaults(command=memorization_command)
     report = commands.add_parser("report", help="what stored runs found")
     report.add_argument("run_ids", nargs="*", metavar="RUN_ID")
     report.add_argument("--runs", help="folder that holds the runs")
     report.add_argument("--json", action="store_true", help="machine-readable, with every epoch")
     report.set_defaults(command=report_command)
+    claims = commands.add_parser("reproduce", help="published claims against this machine: an hour on a CPU, and it can be interrupted")
+    claims.add_argument("--only", action="append", metavar="NAME", help="only this claim; may be given several times")
+    claims.add_argument("--device", default="auto", help=f"{OPTIONS['device'].help} ({OPTIONS['device'].accepts})")
+    claims.add_argument("--runs", help="folder that holds the runs; those of the claims go below its folder reproduce")
+    claims.set_defaults(command=reproduce_command)
     serve = commands.add_parser("serve", help="open the app")
     serve.add_argument("--host", help="address to listen on; default: this machine only")
     serve.add_argument("--port", type=int, help="port; default 8501")
@@ -68,60 +75,133 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_settings(parser: argparse.ArgumentParser, settings: Mapping[str, Option]) -> None:
+    """A flag for every setting, read as text: the config checks it, so that page, URL and command line say the same about a bad value."""
+    for option in settings.values():
+        shown = option.default if option.default != "" else "empty"
+        parser.add_argument(f"--{option.name}", help=f"{option.help} ({option.accepts}; default {shown})".replace("%", "%%"))
+    parser.add_argument("--runs", help="folder that holds the runs")
+
+
 def run_command(options: argparse.Namespace) -> int:
     """Train, one line per epoch; the run_id stands alone on the last line of stdout."""
     from tqdm import tqdm
 
     from explorer import pipeline
     from explorer.runs.execution import execute
+    from explorer.runs.report import epoch_line
     from explorer.runs.store import RunStore
 
     asked = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
-    config = RunConfig.from_query(asked)
+    config = RunConfig.from_query(with_preset(asked))
     run_id = pipeline.identify(config)
     store = RunStore(options.runs)
     if not options.again and store.exists(run_id) and store.status(run_id)[0] == "finished":
         for row in store.folder(run_id).rows():
-            print(_line(row))
+            print(epoch_line(row))
         print(run_id)
         return 0
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with contextlib.closing(execute(store, config, again=options.again)) as records, _bar(tqdm) as bar:
-            for record in records:
-                if isinstance(record, EpochRecord):
-                    tqdm.write(_line(store.folder(run_id).rows()[-1]), file=sys.stdout)
-                    sys.stdout.flush()
-                    bar.total = config.epochs
-                    bar.n = record.epoch
-                    bar.refresh()
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with _terminable(), contextlib.closing(execute(store, config, again=options.again)) as records, _bar(tqdm, "epoch") as bar:
+        for record in records:
+            if isinstance(record, EpochRecord):
+                tqdm.write(epoch_line(store.folder(run_id).rows()[-1]), file=sys.stdout)
+                sys.stdout.flush()
+                bar.total = config.epochs
+                bar.n = record.epoch
+                bar.refresh()
     print(run_id)
     return 0
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def memorization_command(options: argparse.Namespace) -> int:
+    """Train or import, a line every tenth of the networks; then how far the scores of runs on the same images agree; last the id alone."""
+    from explorer.runs.memorization import agreements, describe, describe_agreements, describes, open_memorization, same_data
+    from explorer.runs.store import RunStore
+
+    store = RunStore(options.runs)
+    asked = {name: getattr(options, name) for name in MEMORIZATION_OPTIONS if getattr(options, name) is not None}
+    if options.import_scores:
+        from explorer.runs.published import import_published
+
+        config = MemorizationConfig.from_query({"noise": "none"} | asked)  # published for labels as they are
+        memorization_id = import_published(store.root, options.import_scores, config)
+    else:
+        memorization_id = _memorize(store.root, MemorizationConfig.from_query(asked))
+    stored = open_memorization(store.root, memorization_id)
+    print(describe(stored))
+    for summary in store.runs():
+        if summary.status == "finished" and summary.config is not None and same_data(stored.config, summary.config):
+            try:
+                run = store.open(summary.run_id)
+            except StoreError as error:  # with the others it can still be compared
+                print(f"left out: {error}", file=sys.stderr)
+                continue
+            if describes(stored, run):
+                print(describe_agreements(run.run_id, agreements(stored, run)))
+    print(memorization_id)
+    return 0
 
 
-def _bar(tqdm: type) -> contextlib.AbstractContextManager:
-    return tqdm(total=None, unit="epoch", disable=not sys.stderr.isatty(), leave=False)
+def _memorize(root: Path, config: MemorizationConfig) -> str:
+    from tqdm import tqdm
+
+    from explorer import pipeline
+    from explorer.runs.memorization import describe, execute_memorization, open_memorization
+
+    memorization_id, tenth = pipeline.identify(config), 0
+    with _terminable(), contextlib.closing(execute_memorization(root, config)) as records, _bar(tqdm, "network") as bar:
+        for record in records:
+            if isinstance(record, Progress):
+                continue
+            stored = open_memorization(root, memorization_id)
+            bar.total, bar.n = config.models, stored.models
+            bar.refresh()
+            if stored.models < config.models and 10 * stored.models // config.models > tenth:
+                tenth = 10 * stored.models // config.models
+                tqdm.write(describe(stored), file=sys.stdout)
+                sys.stdout.flush()
+    return memorization_id
 
 
-def _line(row: dict[str, float]) -> str:
-    def percent(name: str) -> str:
-        return "    -" if math.isnan(row[name]) else f"{100 * row[name]:5.1f}"
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does."""
 
-    def number(name: str) -> str:
-        return "     -" if math.isnan(row[name]) else f"{row[name]:6.3g}"
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
 
-    seconds = row["train_seconds"] + row["eval_seconds"] + row["probe_seconds"]
-    return (
-        f"epoch {row['epoch']:4d}  train {percent('train_accuracy')} %  test {percent('test_accuracy')} %  "
-        f"memorized {percent('memorized')} %  recovered {percent('recovered')} %  susceptibility {number('susceptibility')}  "
-        f"curvature {number('mean_curvature')}  {seconds:.2f} s"
-    )
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _bar(tqdm: type, unit: str) -> contextlib.AbstractContextManager:
+    return tqdm(total=None, unit=unit, disable=not sys.stderr.isatty(), leave=False)
+
+
+def reproduce_command(options: argparse.Namespace) -> int:
+    """Published claims against this machine; the table is printed and kept beside the runs."""
+    import platform
+
+    from explorer import pipeline
+    from explorer.runs.reproduce import describe, reproduce, write_table
+    from explorer.runs.store import RunStore, default_root
+
+    device = OPTIONS["device"].check(options.device)
+    root = Path(options.runs).expanduser() if options.runs else default_root()
+    store = RunStore(root / "reproduce")
+    outcomes = []
+    with _terminable():
+        for outcome in reproduce(store, options.only or (), device=device, progress=lambda text: print(f"  {text}", file=sys.stderr)):
+            outcomes.append(outcome)
+            print(describe(outcome), flush=True)
+    machine = pipeline.machine(pipeline.resolve(RunConfig(device=device)))
+    words = f"{machine['device_name']}, {machine['threads']} of {os.cpu_count()} processors, {platform.system()}"
+    for path in write_table(store.root, outcomes, words):
+        print(path)
+    return 0
 
 
 def report_command(options: argparse.Namespace) -> int:

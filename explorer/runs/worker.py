@@ -1,4 +1,5 @@
-"""The background trainer: one thread per device takes runs from the queue and trains them into the store.
+"""The background trainer: one thread per device takes runs from the queue and trains them into the store; memorization
+estimates come after them.
 
 It never calls the page. Pages read the store, and ask here for what changes several times a second.
 """
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from explorer import pipeline
-from explorer.config import RunConfig
+from explorer.config import MemorizationConfig, RunConfig
 from explorer.data.catalogue import fingerprint
 from explorer.records import EpochRecord, FinalRecord, Progress, Record, StoreError
 from explorer.runs.execution import cause_of, execute
+from explorer.runs.memorization_jobs import MemorizationJobs, MemorizationLive
 from explorer.runs.store import RunStore
 
 
@@ -51,6 +53,7 @@ class Worker:
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
+        self._memorizations = MemorizationJobs(store.root)
         self._lock = threading.RLock()
         self._jobs: dict[str, _Job] = {}
         self._threads: dict[str, threading.Thread] = {}
@@ -110,9 +113,26 @@ class Worker:
             job.stop.set()
             job.go.set()
 
+    def start_memorization(self, config: MemorizationConfig) -> str:
+        """Train the networks of an estimate (or go on with it) once no run is waiting; returns its id.
+
+        Raises:
+            ConfigError, DataError: if it could not be trained. StoreError: if another process trains it.
+        """
+        with self._lock:
+            memorization_id, device = self._memorizations.start(config)
+            self._thread_for(device)
+            self._wake.set()
+        return memorization_id
+
+    def stop_memorization(self, memorization_id: str) -> None:
+        """End it after the batch it is in; finished networks are kept."""
+        self._memorizations.stop(memorization_id)
+
     def close(self, timeout: float = 10.0) -> None:
         """Stop everything and wait for the threads: torch aborts a process that exits while one of them computes."""
         self._closing.set()
+        self._memorizations.close()
         self._wake.set()
         with self._lock:
             for job in self._jobs.values():
@@ -135,10 +155,14 @@ class Worker:
         with self._lock:
             return [job.live for job in self._jobs.values()]
 
+    def memorization_live(self, memorization_id: str) -> MemorizationLive | None:
+        """An estimate that waits, is being trained or has failed (with its cause); None for any other."""
+        return self._memorizations.live(memorization_id)
+
     @property
     def busy(self) -> bool:
         with self._lock:
-            return bool(self._jobs) or bool(self._store.queue())
+            return bool(self._jobs) or bool(self._store.queue()) or self._memorizations.busy
 
     # -- the thread ----------------------------------------------------------------------------
 
@@ -167,8 +191,9 @@ class Worker:
                     job = self._jobs[run_id] = _Job(Live(run_id, config, "running", started_at=time.monotonic()))
                     job.go.set()
             if taken is None:
-                self._wake.wait(timeout=1.0)
-                self._wake.clear()
+                if not self._memorizations.train_next(device):
+                    self._wake.wait(timeout=1.0)
+                    self._wake.clear()
                 continue
             try:
                 self._train(job, config, again)
