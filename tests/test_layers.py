@@ -93,7 +93,7 @@ def test_every_import_is_in_the_table() -> None:
         ("explorer/records.py", "from explorer.data import noise"),
         ("explorer/data/digits.py", "from explorer import pipeline"),
         ("explorer/data/digits.py", "from torch import Tensor"),
-        ("explorer/training/loop.py", "if TYPE_CHECKING:\n    from explorer.data.noise import make_labels"),
+        ("explorer/training/loop.py", "if TYPE_CHECKING:\n    from explorer.data.noise import add_noise"),
         ("explorer/training/loop.py", "from explorer.analysis.scores import SCORES"),
         ("explorer/runs/worker.py", "import streamlit as st"),
         ("explorer/runs/store.py", "from explorer.training.state import read_state"),

@@ -190,11 +190,12 @@ SCORES: dict[str, ScoreInfo] = {
 def forward_passes(name: str, config: RunConfig) -> float:
     """Forward passes of one image, over the whole run, that a score costs beyond bare training; 0 where it is switched off.
 
-    A backward pass counts as two. Scores of recorded facts share one evaluation pass per epoch, so together they cost what
-    one of them does; out-of-sample scores share their folds in the same way. Each fold's network trains on the other folds:
-    k - 1 trainings' worth of steps, and one pass to predict. Second-split forgetting trains each half in full, goes on with
-    the other, and looks at the first half before that and after each further epoch. The neighbour search passes nothing
-    through the network. ELR+ has two networks, and each training step also asks the other network's weight average.
+    A backward pass counts as two, and as one where only the image's gradient is taken. Scores of recorded facts share one
+    evaluation pass per epoch, so together they cost what one of them does; out-of-sample scores share their folds in the same
+    way. Each fold's network trains on the other folds: k - 1 trainings' worth of steps, and one pass to predict. Second-split
+    forgetting trains each half in full, goes on with the other, and looks at the first half before that and after each further
+    epoch. The neighbour search passes nothing through the network. ELR+ has two networks, and each training step also asks
+    the other network's weight average.
     """
     networks, step = (2, 4) if config.loss == "elr_plus" else (1, 3)
     E, F = config.epochs, config.second_split_epochs
@@ -202,8 +203,8 @@ def forward_passes(name: str, config: RunConfig) -> float:
     folds = (config.folds - 1) * E * step + 1 if config.folds else 0
     halves = (E + F) * step + F + 1 if F else 0
     passes = {
-        **dict.fromkeys(SCORES, E), "curvature": 3 * (config.curvature_directions + 1) * probed, "sensitivity": 3 * probed,
-        "curvature_last": 3 * (config.curvature_directions + 1) * min(1, probed),
+        **dict.fromkeys(SCORES, E), "curvature": 2 * (config.curvature_directions + 1) * probed, "sensitivity": 2 * probed,
+        "curvature_last": 2 * (config.curvature_directions + 1) * min(1, probed),
         "knn_disagreement": 0, "elr_target": 0, "out_of_sample_confidence": folds, "out_of_sample_margin": folds,
         "confident_learning": folds, "second_split_forgetting": halves,
     }  # fmt: skip

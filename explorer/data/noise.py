@@ -107,11 +107,6 @@ def expected_transition(config: DataConfig, dataset: Dataset) -> Array | None:
     return row_shares(weight)
 
 
-def make_labels(config: DataConfig, dataset: Dataset) -> Labels:
-    """The labels of ``add_noise`` alone."""
-    return add_noise(config, dataset)[1]
-
-
 # -- drawing ---------------------------------------------------------------------------------------
 
 

@@ -11,11 +11,12 @@ import streamlit as st
 from explorer.analysis.neighbors import Neighbors, default_cut, nearest, normalise
 from explorer.analysis.scores import compute_scores, facts_until, percentile, ranking, usual_prediction
 from explorer.config import ConfigError
-from explorer.records import Array, DataError, Dataset, Run
+from explorer.records import NO_CLASS, Array, DataError, Dataset, Run
 from explorer.ui.gallery import Card, image_url
 from explorer.ui.services import load_dataset
 
-ORIGINS = {"flipped": "flipped", "planted": "planted wrong copy", "recorded": "wrong in the data"}
+ORIGINS = {"flipped": "flipped", "planted": "planted wrong copy", "recorded": "wrong in the data", "foreign": "foreign image"}
+NONE_OF_THE_CLASSES = "none of the classes"  # what an image of another set shows
 CUT_SAMPLE = 512  # images whose nearest neighbour tells what a typical distance is
 
 
@@ -43,6 +44,22 @@ def images_of(run: Run) -> Dataset | None:
     return dataset
 
 
+def true_name(run: Run, example: int) -> str | None:
+    """What an image shows, in words; None where nobody knows."""
+    if run.labels.true_label is None:
+        return None
+    true = int(run.labels.true_label[example])
+    return NONE_OF_THE_CLASSES if true == NO_CLASS else run.class_names[true]
+
+
+def suggestion(run: Run, example: int, epoch: int) -> tuple[str, float] | None:
+    """(class ELR's target memory favours after an epoch, share of the given label in it); None without such a memory."""
+    at = int((run.facts.epochs <= epoch).sum()) - 1
+    if at < 0 or not len(run.facts.target_label) or not run.facts.target_share[at].any():  # empty until it is first filled
+        return None
+    return run.class_names[run.facts.target_label[at, example]], float(run.facts.target_share[at, example])
+
+
 def scores_at(run: Run, epoch: int) -> dict[str, Array]:
     """Every score as it stood after an epoch; neighbours come from the embedding of peak mean curvature."""
     return _scores(run.run_id, run.last_epoch, epoch, run.status, run)
@@ -51,7 +68,11 @@ def scores_at(run: Run, epoch: int) -> dict[str, Array]:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Run: lambda run: run.run_id})
 def _scores(run_id: str, recorded: int, epoch: int, status: str, run: Run) -> dict[str, Array]:
     embedding = run.embedding_peak if run.embedding_peak is not None else run.embedding
-    return compute_scores(facts_until(run.facts, epoch), run.labels.given_label, embedding)
+    last = epoch == run.config.epochs  # what was computed after training was not known before
+    return compute_scores(
+        facts_until(run.facts, epoch), run.labels.given_label, embedding,
+        out_of_sample=run.out_of_sample if last else None, second_split=run.second_split if last else None,
+    )  # fmt: skip
 
 
 def top_by_curvature(run: Run, epoch: int, count: int) -> Array:
@@ -91,24 +112,34 @@ def badge(run: Run, example: int, *, near: bool = False, conflict: bool = False)
     return " · ".join([*words, known] if known else words)
 
 
+def doubt(run: Run, example: int, epoch: int) -> str:
+    """Another class that ELR's target memory holds an image for after an epoch, and the share of the given one; else empty."""
+    found = suggestion(run, example, epoch)
+    if found is None or found[0] == run.class_names[run.labels.given_label[example]]:
+        return ""
+    return f"ELR: {found[0]}, given\u00a0{100 * found[1]:.0f}\u00a0%"
+
+
 def cards(
-    run: Run, dataset: Dataset, examples: Sequence[int] | Array, epoch: int, score: str, *, selected: int = -1, twins: str = "all"
+    run: Run, dataset: Dataset, examples: Sequence[int] | Array, epoch: int, score: str, *, selected: int = -1, twins: str = "all",
+    ranks: Array | None = None,
 ) -> list[Card]:  # fmt: skip
     """Cards for some training images as they stood after an epoch.
 
     twins: show the nearest other image of all of them, or only of those that are a near-duplicate ("near").
+    ranks: the bar of each training image ``[N]``, 0 to 1, where it is not the percentile of ``score``.
     """
     examples = np.asarray(examples, dtype=int)
     if not len(examples):
         return []
     facts = facts_until(run.facts, epoch)
-    values = scores_at(run, epoch).get(score)
-    ranks = percentile(score, values) if values is not None else None
+    if ranks is None and (values := scores_at(run, epoch).get(score)) is not None:
+        ranks = percentile(score, values)
     looks = usual_prediction(facts.predicted_label[:, examples]) if len(facts.epochs) else None
     found = look_alikes(run, examples)
     shown = np.zeros(len(examples), dtype=bool) if found is None else found.near if twins == "near" else found.partner >= 0
     return [
-        _card(run, dataset, int(n), None if looks is None else int(looks[i]), None if ranks is None else float(ranks[n]),
+        _card(run, dataset, int(n), epoch, None if looks is None else int(looks[i]), None if ranks is None else float(ranks[n]),
               facts.loss[:, n], _twin(run, dataset, found, i, bool(shown[i])), int(n) == selected)
         for i, n in enumerate(examples)
     ]  # fmt: skip
@@ -129,16 +160,18 @@ def _twin(run: Run, dataset: Dataset, found: LookAlikes | None, i: int, shown: b
     return _Twin(bool(found.near[i]), bool(found.conflict[i]), thumbnail(run, dataset, partner), caption)
 
 
-def _card(run: Run, dataset: Dataset, n: int, looks: int | None, rank: float | None, loss: Array, twin: _Twin, selected: bool) -> Card:
+def _card(
+    run: Run, dataset: Dataset, n: int, epoch: int, looks: int | None, rank: float | None, loss: Array, twin: _Twin, selected: bool
+) -> Card:  # fmt: skip
     names, labels = run.class_names, run.labels
     return Card(
         example=n,
         image=thumbnail(run, dataset, n),
         given=names[labels.given_label[n]],
         predicted="-" if looks is None else names[looks],
-        true=names[labels.true_label[n]] if labels.true_label is not None else None,
+        true=true_name(run, n),
         percentile=rank,
-        badge=badge(run, n, near=twin.near, conflict=twin.conflict),
+        badge=" · ".join(filter(None, (badge(run, n, near=twin.near, conflict=twin.conflict), doubt(run, n, epoch)))),
         partner_image=twin.image,
         partner_caption=twin.caption,
         losses=tuple(loss.astype(float).tolist()),

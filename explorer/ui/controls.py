@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NamedTuple
 
 import streamlit as st
@@ -13,13 +12,13 @@ from explorer.data.noise import expected_wrong_rate
 from explorer.data.tables import label_columns
 from explorer.data.torchvision_sets import download_notice, is_present
 from explorer.records import DataError, Dataset
-from explorer.runs.estimate import estimate
+from explorer.runs.estimate import cost_shares, estimate
 from explorer.ui import theme
+from explorer.ui.controls_model import advanced, model_and_loss
+from explorer.ui.controls_noise import noise, wrong_words
 from explorer.ui.gallery import image_url
-from explorer.ui.services import get_store, load_dataset
-from explorer.ui.words import OWN, word
-
-PAPER_PROBE = {"curvature_every": 1, "curvature_directions": 10, "curvature_radius": 1e-3}
+from explorer.ui.services import get_store, load_source
+from explorer.ui.words import OWN, label, word
 
 
 class Choice(NamedTuple):
@@ -37,17 +36,9 @@ def sidebar() -> Choice:
     errors: dict[str, str] = {}
     with st.sidebar:
         dataset = _dataset(errors)
-        _noise(dataset)
-        _select("model", help=OPTIONS["model"].help)
-        _select("loss", help=OPTIONS["loss"].help)
-        if st.session_state.loss == "elr":
-            left, right = st.columns(2)
-            with left:
-                _number("elr_beta", step=0.05)
-            with right:
-                _number("elr_lambda", step=1.0)
-        _number("epochs", step=5)
-        _advanced()
+        here = noise(dataset, errors)
+        model_and_loss()
+        advanced()
         config = _config(errors)
         for text in errors.values():
             st.error(text)
@@ -57,7 +48,7 @@ def sidebar() -> Choice:
                 if dataset is not None:
                     _expectation(config, dataset)
             start = st.button("Start", type="primary", width="stretch", disabled=config is None, shortcut="ctrl+enter", key="start")
-    return Choice(config, start, dataset is not None)
+    return Choice(config, start, dataset is not None and here)
 
 
 # -- data ------------------------------------------------------------------------------------------
@@ -104,7 +95,7 @@ def _columns(path: str) -> None:
         if st.session_state[name] not in ("", *found):
             st.session_state[name] = ""
         st.selectbox(
-            name.replace("_", " ").capitalize(), ["", *found], key=name, help=OPTIONS[name].help,
+            label(name), ["", *found], key=name, help=OPTIONS[name].help,
             format_func=lambda column, empty=empty: column or empty,
         )  # fmt: skip
 
@@ -115,7 +106,7 @@ def _preview(errors: dict[str, str]) -> Dataset | None:
         name: st.session_state[name] for name in ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")
     }
     try:
-        dataset = load_dataset(RunConfig(**values))
+        dataset = load_source(RunConfig(**values))
     except ConfigError as error:
         errors[error.field] = f"{error.field}: {error.value!r} {error.why}."
         return None
@@ -153,64 +144,7 @@ def _samples_html(dataset: Dataset, settings: tuple[str | int, ...]) -> str:
     return f'<div class="samples">{"".join(figures)}</div><p class="small">{line}</p>'
 
 
-# -- noise and the rest ----------------------------------------------------------------------------
-
-
-def _noise(dataset: Dataset | None) -> None:
-    _select("noise", label="Label noise", help="How labels are made wrong on purpose, so that memorization can be seen.")
-    if st.session_state.noise == "none":
-        return
-    st.slider("Noise rate", 0.0, 1.0, step=0.01, key="noise_rate", help=OPTIONS["noise_rate"].help)
-
-
-def _select(name: str, *, label: str = "", help: str | None = None) -> None:
-    st.selectbox(label or name.replace("_", " ").capitalize(), OPTIONS[name].choices, format_func=word, key=name, help=help)
-
-
-def _number(name: str, *, step: float | int, label: str = "", format: str | None = None) -> None:
-    option = OPTIONS[name]
-    kind = option.kind
-    low = None if option.low is None else kind(option.low) if not option.above else sys.float_info.min
-    high = None if option.high is None else kind(option.high)
-    st.number_input(
-        label or name.replace("_", " ").capitalize(),
-        min_value=low,
-        max_value=high,
-        step=kind(step),
-        key=name,
-        help=option.help,
-        format=format,
-    )
-
-
-def _advanced() -> None:
-    with st.expander("Advanced"):
-        left, right = st.columns(2)
-        with left:
-            _number("seed", step=1)
-            _number("width", step=8)
-            _number("lr", step=0.01, label="Learning rate", format="%.4g")
-            _number("momentum", step=0.1)
-            _number("train_size", step=500)
-        with right:
-            _number("data_seed", step=1)
-            _number("batch_size", step=16)
-            _number("weight_decay", step=1e-4, format="%.4g")
-            _number("susceptibility_lr", step=0.01, label="Probe rate", format="%.4g")
-            _number("image_size", step=8)
-        _select("schedule", help=OPTIONS["schedule"].help)
-        _select("augment", label="Augmentation", help=OPTIONS["augment"].help)
-        st.markdown("**Curvature**")
-        st.button("Use the paper's setting", on_click=st.session_state.update, args=(PAPER_PROBE,), key="paper_probe",
-                  help="10 directions, radius 0.001, every epoch: about four times the cost.")  # fmt: skip
-        left, right = st.columns(2)
-        with left:
-            _number("curvature_every", step=1, label="Every … epochs")
-            _number("curvature_radius", step=1e-3, label="Radius h", format="%.4g")
-        with right:
-            _number("curvature_directions", step=1, label="Directions")
-            _number("embedding_every", step=1, label="Embedding every")
-        _select("device", help=OPTIONS["device"].help)
+# -- what it will be ------------------------------------------------------------------------------
 
 
 def _config(errors: dict[str, str]) -> RunConfig | None:
@@ -224,16 +158,16 @@ def _config(errors: dict[str, str]) -> RunConfig | None:
 
 def _expectation(config: RunConfig, dataset: Dataset) -> None:
     """Wrong rate, time and memory to expect, before the start."""
-    wrong = expected_wrong_rate(config, dataset)
-    if wrong is None:
-        lines = ["Which labels are wrong is not known here."]
-    else:
-        lines = [f"**{theme.percent(wrong)}** of the training labels will be wrong."]
+    lines = [wrong_words(expected_wrong_rate(config, dataset))]
+    train, test = len(dataset.given_label), len(dataset.test_label)
     try:
-        expected = estimate(get_store(), config, dataset.train_images.shape, len(dataset.test_label), dataset.num_classes)
+        expected = estimate(get_store(), config, dataset.train_images.shape, test, dataset.num_classes)
     except ConfigError as error:
         st.error(f"{error.field}: {error.value!r} {error.why}.")
         return
     basis = "" if expected.timed else " (a first guess; known better after one run)"
-    lines.append(f"About {theme.seconds(expected.seconds)} min and {theme.count(round(expected.memory_mb, -1))} MB{basis}.")
+    whole = theme.significant(sum(cost_shares(config, train, test).values()))
+    lines.append(
+        f"About {theme.seconds(expected.seconds)} min and {theme.count(round(expected.memory_mb, -1))} MB{basis}, {whole} × bare training."
+    )
     st.caption("  \n".join(lines))

@@ -1,4 +1,4 @@
-"""Figures over the epochs of a run: the plane, the curves, the probes. Numbers first (``*_info``), drawing second (``*_figure``).
+"""Curves over the epochs of a run, and what all figures over epochs share. Numbers first (``*_info``), drawing second (``*_figure``).
 
 Input is the frame with one row per recorded epoch: epoch, train_loss, train_accuracy, test_accuracy, clean_accuracy,
 memorized, recovered, neither, susceptibility, susceptibility_fixed_lr, mean_curvature, learning_rate; NaN where unknown.
@@ -26,8 +26,10 @@ from explorer.ui.drawing import (
     spread,
     symbol_at,
 )  # fmt: skip
-from explorer.ui.theme import MEANINGS, Palette, percent, significant
+from explorer.ui.placing import Box
+from explorer.ui.theme import Palette, percent
 
+CHANGED = "predictions changed"
 Others = Sequence[tuple[str, pd.DataFrame]]
 
 
@@ -45,7 +47,7 @@ class Curve(NamedTuple):
     value: list[float]
 
 
-def _curve(epochs: pd.DataFrame, name: str, meaning: str, label: str) -> list[Curve]:
+def curve_of(epochs: pd.DataFrame, name: str, meaning: str, label: str) -> list[Curve]:
     """The curve of a column in a list, or nothing where every value is unknown."""
     value = column(epochs, name)
     known = np.isfinite(value)
@@ -55,11 +57,16 @@ def _curve(epochs: pd.DataFrame, name: str, meaning: str, label: str) -> list[Cu
 
 
 class CurvesInfo(NamedTuple):
-    """Accuracies and shares over epochs, as fractions. last: length of the epoch axis. chosen: a marked epoch."""
+    """Accuracies and shares over epochs, as fractions. last: length of the epoch axis. chosen: a marked epoch. changes: share of
+    images whose prediction changed since the epoch before. stop: epoch Label Wave would stop at, None before it is seen.
+    place: where its name covers least, see ``_wave_place``."""
 
     curves: tuple[Curve, ...]
     last: int
     chosen: int | None
+    changes: Curve | None
+    stop: int | None
+    place: tuple[float, str]
 
 
 _FIT = (("train_accuracy", "train", "training accuracy"), ("clean_accuracy", "fit", "clean images fitted"))
@@ -68,26 +75,53 @@ _SHARES = (("memorized", "memorized", "memorized"), ("recovered", "recovered", "
 
 def curves_info(
     epochs: pd.DataFrame, *, test_is_reference: bool = True, last: int | None = None, chosen: int | None = None,
-    parts: Sequence[str] = ("train", "fit", "memorized", "recovered", "neither", "test"),
+    parts: Sequence[str] = ("train", "fit", "memorized", "recovered", "neither", "test"), changes: np.ndarray | None = None,
+    stop: int | None = None,
 ) -> CurvesInfo:  # fmt: skip
-    """``parts``: the meanings to draw. Those that need true labels are left out where nobody knows them."""
+    """``parts``: the meanings to draw. Those that need true labels are left out where nobody knows them.
+
+    changes: share of images whose prediction changed ``[E]``, of epochs 1..E, NaN where unknown. stop: epoch of Label Wave.
+    """
     test = "clean test accuracy" if test_is_reference else "held-out given labels"
     wanted = [each for each in (*_FIT, *_SHARES, ("test_accuracy", "test", test)) if each[1] in parts]
-    curves = tuple(curve for each in wanted for curve in _curve(epochs, *each))
-    return CurvesInfo(curves, _last(epochs, last), chosen)
+    curves = tuple(curve for each in wanted for curve in curve_of(epochs, *each))
+    changed, whole = _changed(changes), last_epoch(epochs, last)
+    return CurvesInfo(curves, whole, chosen, changed, stop, _wave_place([*curves, *filter(None, [changed])], stop, whole))
 
 
-def _last(epochs: pd.DataFrame, last: int | None) -> int:
+def _changed(changes: np.ndarray | None) -> Curve | None:
+    if changes is None or not np.isfinite(changes).any():
+        return None
+    known = np.flatnonzero(np.isfinite(changes))
+    return Curve(CHANGED, "", (known + 1).tolist(), changes[known].tolist())
+
+
+def _wave_place(curves: Sequence[Curve], stop: int | None, last: int) -> tuple[float, str]:
+    """(height, side of the rule) at which the words beside the rule of Label Wave cover the fewest points of the curves."""
+    if stop is None:
+        return 0.5, "left"
+    across = np.linspace(0, 1, 201)
+    points = np.concatenate([np.column_stack([across, np.interp(across * last, curve.epoch, curve.value)]) for curve in curves])
+    places = {}
+    for anchor, left in (("left", stop / last), ("right", stop / last - 0.2)):
+        for height in (0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.2):
+            box = Box(left, left + 0.2, height - 0.08, height + 0.08)
+            if box.inside:
+                places[height, anchor] = int(box.holds(points).sum())
+    return min(places, key=lambda place: places[place])
+
+
+def last_epoch(epochs: pd.DataFrame, last: int | None) -> int:
     return last if last is not None else int(epochs["epoch"].max()) if len(epochs) else 1
 
 
-def _ends(
+def end_labels(
     curves: Sequence[Curve], text: Callable[[Curve], str], palette: Palette, gap: float, low: float, high: float, yref: str = "y"
 ) -> list[dict[str, Any]]:
     """Labels beside the line ends, moved apart vertically."""
     places = spread([curve.value[-1] for curve in curves], gap, low, high)
     return [
-        end_label(curve.name, text(curve), curve.epoch[-1], place, palette.ink(curve.meaning), yref)
+        end_label(curve.name, text(curve), curve.epoch[-1], place, palette.ink(curve.meaning) if curve.meaning else palette.muted, yref)
         for curve, place in zip(curves, places, strict=True)
     ]
 
@@ -104,96 +138,45 @@ def curves_figure(info: CurvesInfo, palette: Palette, height: int = 260, *, axis
         lines.append(line(curve.name, curve.epoch, curve.value, palette, curve.meaning, ".1%"))
         lines.append(symbol_at(curve.name, curve.epoch[-1], curve.value[-1], palette, curve.meaning, cliponaxis=False))
     gap = 1.04 * 17 / max(40, height - 54)
-    labels = _ends(info.curves, lambda curve: f"{curve.name} {percent(curve.value[-1])}", palette, gap, 0.03, 1.0)
+    ended = info.curves if info.changes is None else (*info.curves, info.changes)
+    labels = end_labels(ended, lambda curve: f"{curve.name} {percent(curve.value[-1])}", palette, gap, 0.03, 1.0)
+    changes, (rules, words) = _changes(info, palette), _wave(info, palette)
+    chosen = [] if info.chosen is None else [epoch_mark(info.chosen, palette)]
     return {
-        "data": lines,
+        "data": [*changes, *lines],
         "layout": layout(
-            palette, height, (60, 176, 10, 44 if axis_title else 26), annotations=labels, hovermode="x unified",
-            shapes=[] if info.chosen is None else [epoch_mark(info.chosen, palette)],
+            palette, height, (60, 176, 10, 44 if axis_title else 26), annotations=labels + words, hovermode="x unified",
+            shapes=chosen + rules,
             xaxis=epoch_axis(palette, info.last, words="epoch" if axis_title else "", unifiedhovertitle={"text": "epoch %{x}"}),
-            yaxis=axis("share of images (%)", palette, range=[0, 1.04], tickformat=PERCENT, dtick=0.2 if height > 180 else 0.5),
+            yaxis=axis("share of images (%)", palette, range=[0, 1.04], tickformat=PERCENT, dtick=0.2 if height > 160 else 0.5),
         ),
     }  # fmt: skip
 
 
-class ProbesInfo(NamedTuple):
-    """Susceptibility (nats) and mean input-loss curvature over epochs. peak: epoch and value of the largest curvature."""
-
-    susceptibility: tuple[Curve, ...]
-    curvature: tuple[Curve, ...]
-    peak: tuple[int, float] | None
-    last: int
-    chosen: int | None
-
-
-def probes_info(epochs: pd.DataFrame, *, last: int | None = None, chosen: int | None = None) -> ProbesInfo:
-    """The peak is only named once the curvature has gone down after it."""
-    susceptibility = (
-        *_curve(epochs, "susceptibility", "susceptibility", "susceptibility"),
-        *_curve(epochs, "susceptibility_fixed_lr", "susceptibility", "at a fixed rate"),
-    )
-    curvature = tuple(_curve(epochs, "mean_curvature", "curvature", "mean curvature"))
-    return ProbesInfo(susceptibility, curvature, _peak(curvature), _last(epochs, last), chosen)
+def _changes(info: CurvesInfo, palette: Palette) -> list[Trace]:
+    """A thin line, and the symbol of Label Wave at the top of its rule."""
+    if info.changes is None:
+        return []
+    thin = {"type": "scatter", "mode": "lines", "name": CHANGED, "x": info.changes.epoch, "y": info.changes.value,
+            "line": {"color": palette.muted, "width": 1}, "hovertemplate": f"{CHANGED} %{{y:.1%}}<extra></extra>"}  # fmt: skip
+    if info.stop is None:
+        return [thin]
+    mark = {"type": "scatter", "mode": "markers", "name": "Label Wave", "x": [info.stop], "y": [1.04], "hoverinfo": "skip",
+            "cliponaxis": False, "marker": {"symbol": "triangle-down", "size": 11, "color": palette.text}}  # fmt: skip
+    return [thin, mark]
 
 
-def _peak(curvature: Sequence[Curve]) -> tuple[int, float] | None:
-    if not curvature:
-        return None
-    _, _, epoch, value = curvature[0]
-    top = int(np.argmax(value))
-    return (epoch[top], value[top]) if top < len(value) - 1 else None
-
-
-def _panel(curves: Sequence[Curve], yaxis: str, palette: Palette) -> list[Trace]:
-    traces = []
-    for number, curve in enumerate(curves):
-        more = {"line": {"color": palette.of(curve.meaning), "dash": "dot", "width": 1.5}} if number else {}
-        traces.append(line(curve.name, curve.epoch, curve.value, palette, curve.meaning, ".2~g", yaxis=yaxis, **more))
-        end = symbol_at(curve.name, curve.epoch[-1], curve.value[-1], palette, curve.meaning, yaxis=yaxis, cliponaxis=False)
-        if number:
-            end["marker"]["symbol"] += "-open"
-        traces.append(end)
-    return traces
-
-
-def _span(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Axis range with 12 % of room, zero included."""
-    values = [value for curve in curves for value in curve.value] or [0.0, 1.0]
-    low, high = min(0.0, *values), max(0.0, *values)
-    room = 0.12 * (high - low or 1.0)
-    return low - (room if low < 0 else 0.0), high + room
-
-
-def _peak_mark(peak: tuple[int, float], last: int, palette: Palette) -> tuple[Trace, dict[str, Any]]:
-    star = symbol_at("peak", *peak, palette, "curvature", yaxis="y2", cliponaxis=False)
-    star["marker"] |= {"symbol": "star", "size": 13}
-    words = end_label("", f"peak at epoch {peak[0]}", *peak, palette.ink("curvature"), "y2")
-    side = {"xanchor": "right", "xshift": -6} if peak[0] > 0.6 * last else {"xshift": 6}  # away from the words at the end
-    return star, words | side | {"yanchor": "bottom", "yshift": -2, "captureevents": False}
-
-
-def probes_figure(info: ProbesInfo, palette: Palette, height: int = 230) -> Figure:
-    """Two panels over one epoch axis: susceptibility above, mean curvature below with its peak marked."""
-    if not info.susceptibility and not info.curvature:
-        return empty_figure("No susceptibility or curvature has been measured.", palette, height)
-    traces = _panel(info.susceptibility, "y", palette) + _panel(info.curvature, "y2", palette)
-    labels: list[dict[str, Any]] = []
-    for curves, yref in ((info.susceptibility, "y"), (info.curvature, "y2")):
-        low, high = _span(curves)
-        gap = (high - low) * 17 / max(30.0, 0.44 * (height - 54))
-        labels += _ends(curves, lambda curve: f"{curve.name} {significant(curve.value[-1])}", palette, gap, low, high, yref)
-    if info.peak:
-        star, words = _peak_mark(info.peak, info.last, palette)
-        traces, labels = [*traces, star], [*labels, words]
-    return {"data": traces, "layout": _probes_layout(info, palette, height, labels)}
-
-
-def _probes_layout(info: ProbesInfo, palette: Palette, height: int, labels: list[dict[str, Any]]) -> dict[str, Any]:
-    small: dict[str, Any] = {"nticks": 4, "exponentformat": "power"}
-    return layout(
-        palette, height, (60, 176, 10, 44), annotations=labels, hovermode="x unified",
-        shapes=[] if info.chosen is None else [epoch_mark(info.chosen, palette)],
-        xaxis=epoch_axis(palette, info.last, anchor="y2", unifiedhovertitle={"text": "epoch %{x}"}),
-        yaxis=axis("nats", palette, domain=[0.56, 1.0], range=_span(info.susceptibility), **small),
-        yaxis2=axis(MEANINGS["curvature"].word.removeprefix("mean "), palette, domain=[0.0, 0.44], range=_span(info.curvature), **small),
-    )  # fmt: skip
+def _wave(info: CurvesInfo, palette: Palette) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(rule, words) at the epoch Label Wave would stop at."""
+    if info.stop is None:
+        return [], []
+    dashes = {"color": palette.text, "width": 1, "dash": "longdashdot"}
+    rule = epoch_mark(info.stop, palette) | {
+        "layer": "between",
+        "yref": "y",
+        "y1": 1.04,
+        "line": dashes,
+    }  # not "paper": the grid would hide it
+    height, anchor = info.place
+    words = end_label("", "Label Wave", info.stop, height, palette.text)
+    return [rule], [words | {"xanchor": anchor, "xshift": 5 if anchor == "left" else -5, "captureevents": False}]

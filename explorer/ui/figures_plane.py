@@ -7,18 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from explorer.analysis.regions import ENOUGH, regions
-from explorer.ui.drawing import PERCENT, Figure, Trace, axis, empty_figure, layout, nice_top, note
+from explorer.analysis.regions import regions
+from explorer.ui.drawing import PERCENT, Figure, Trace, axis, empty_figure, layout, nice_top
 from explorer.ui.figures import Others, column
 from explorer.ui.placing import Box, best_side, dense
-from explorer.ui.theme import Palette, mix, percent
+from explorer.ui.plane_marks import ceiling_mark, region_marks, too_few
+from explorer.ui.theme import Palette, mix
 
 _THIN = 30  # points kept of an earlier run
 _ASPECT = 2.7  # width of the drawing over its height, about
-_REGIONS = (
-    ("trainable, resistant", 0, 1), ("trainable, susceptible", 1, 1),
-    ("not trainable, resistant", 0, 0), ("not trainable, susceptible", 1, 0),
-)  # fmt: skip
+AXES = {  # what the x axis may show: column, and what it is called
+    "paper": ("susceptibility", "susceptibility, running mean (nats)"),
+    "fixed": ("susceptibility_fixed_lr", "susceptibility at a fixed rate, running mean (nats)"),
+}
 
 
 class Path(NamedTuple):
@@ -35,7 +36,7 @@ class PlaneInfo(NamedTuple):
     """ceiling: training accuracy of a network that fits every right label and no wrong one. region: mean (x, y) of the
     last points of at least four comparable runs. chosen: an epoch to point out. marks: epochs with a marker, far enough
     apart. labels: those with their number beside it. side: where the words about the newest epoch go. ceiling_left, note_left:
-    whether those words stand on the left because the way runs through the right."""
+    whether those words stand on the left because the way runs through the right. across: what the x axis is called."""
 
     path: Path
     others: tuple[Path, ...]
@@ -50,10 +51,11 @@ class PlaneInfo(NamedTuple):
     ceiling_left: bool
     note_left: bool
     compared: int  # finished runs the regions rest on
+    across: str
 
 
-def _path(run_id: str, epochs: pd.DataFrame) -> Path:
-    names = ("epoch", "susceptibility", "train_accuracy", "memorized")
+def _path(run_id: str, epochs: pd.DataFrame, across: str) -> Path:
+    names = ("epoch", across, "train_accuracy", "memorized")
     epoch, x, y, memorized = (column(epochs, name) for name in names)
     known = np.isfinite(x) & np.isfinite(y)
     return Path(run_id, epoch[known].astype(int).tolist(), x[known].tolist(), y[known].tolist(), memorized[known].tolist())
@@ -99,14 +101,16 @@ def _apart(path: Path, points: np.ndarray, share: float, keep_free: Box | None =
 
 def plane_info(
     epochs: pd.DataFrame, *, run_id: str = "", wrong_rate: float | None = None, others: Others = (), chosen: int | None = None,
-    finished: bool = False,
+    finished: bool = False, probe: str = "paper",
 ) -> PlaneInfo:  # fmt: skip
     """The way of one run and of comparable ones. ``wrong_rate``: realised share of wrong labels, None where unknown.
 
+    probe: which one gives the susceptibility, a key of AXES.
     finished: the run counts among those compared; while it trains it does not, or the regions would wander with it.
     """
-    path = _path(run_id, epochs)
-    rest = [each for each in (_path(*other) for other in others) if each.epoch]
+    column_name, across = AXES[probe]
+    path = _path(run_id, epochs, column_name)
+    rest = [each for each in (_path(*other, column_name) for other in others) if each.epoch]
     compared = [*rest, path] if finished and path.epoch else rest
     found = regions([each.susceptibility[-1] for each in compared], [each.train_accuracy[-1] for each in compared])
     region = None if found is None else (found.susceptibility, found.train_accuracy)
@@ -125,7 +129,7 @@ def plane_info(
         path, tuple(_thinned(each) for each in rest), ceiling, region, chosen if chosen in path.epoch else None,
         (*_apart(path, points, 0.045), *path.epoch[-1:]), _apart(path, points, 0.17, words), x_range, y_range, side,
         ceiling_left=bool(left.holds(line).sum() < right.holds(line).sum()),
-        note_left=bool(Box(0.5, 1, 0, 0.1).holds(line).any()), compared=len(compared),
+        note_left=bool(Box(0.5, 1, 0, 0.1).holds(line).any()), compared=len(compared), across=across,
     )  # fmt: skip
 
 
@@ -203,35 +207,6 @@ def _marked(info: PlaneInfo, palette: Palette) -> list[Trace]:
     return marks
 
 
-def _ceiling(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The line of what can be fitted without memorizing, and a wash above it."""
-    if info.ceiling is None or info.ceiling >= 1:
-        return [], []
-    across: dict[str, Any] = {"xref": "paper", "x0": 0, "x1": 1, "layer": "between"}
-    wash = across | {"type": "rect", "y0": info.ceiling, "y1": 1, "line": {"width": 0}, "fillcolor": palette.tint("memorized", 0.08)}
-    dashes = {"color": palette.memorized, "width": 1.5, "dash": "dash"}
-    rule = across | {"type": "line", "y0": info.ceiling, "y1": info.ceiling, "layer": "above", "line": dashes}
-    x, anchor = (0.005, "left") if info.ceiling_left else (0.995, "right")
-    words = note(f"memorizes nothing: {percent(info.ceiling)}", x, info.ceiling, palette, yref="y", xanchor=anchor, yanchor="top",
-                 font={"color": palette.ink("memorized"), "size": 13})  # fmt: skip
-    return [wash, rule], [words]
-
-
-def _regions(info: PlaneInfo, palette: Palette) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Lines at the mean of each axis and a word in each corner; before there are enough runs, what is missing."""
-    if info.region is None:
-        x, anchor = (0.005, "left") if info.note_left else (0.995, "right")
-        missing = f"regions: from {ENOUGH} comparable runs on, {info.compared or 'none'} so far"
-        return [], [note(missing, x, 0.01, palette, xanchor=anchor, yanchor="bottom", font={"color": palette.muted, "size": 11})]
-    style: dict[str, Any] = {"type": "line", "layer": "between", "line": {"color": palette.faint, "width": 1.5, "dash": "dot"}}
-    (x, y), (low, high) = info.region, info.x_range
-    lines = [style | {"x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1}, style | {"xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y}]
-    middle = ((low + x) / 2, (x + high) / 2)
-    place: dict[str, Any] = {"xref": "x", "xanchor": "center", "yanchor": "bottom", "font": {"color": palette.muted, "size": 11}}
-    words = [note(text, middle[right], 1.0 if top else 0.01, palette, **place) for text, right, top in _REGIONS]
-    return lines, words
-
-
 def plane_figure(info: PlaneInfo, palette: Palette, height: int = 260) -> Figure:
     """The hero of the Train page."""
     if not info.path.epoch and not info.others:
@@ -239,13 +214,15 @@ def plane_figure(info: PlaneInfo, palette: Palette, height: int = 260) -> Figure
     traces = _others(info, palette)
     if info.path.epoch:
         traces += _way(info, palette) + _marked(info, palette)
-    (shapes, words), (lines, corners) = _ceiling(info, palette), _regions(info, palette)
+    shapes, words = ceiling_mark(info.ceiling, palette, left=info.ceiling_left)
+    missing = too_few(info.compared, palette, left=info.note_left)
+    lines, corners = missing if info.region is None else region_marks(info.region, info.x_range, palette)
     step = 0.2 if info.y_range[0] < 0.5 else 0.1 if info.y_range[0] < 0.8 else 0.05
     return {
         "data": traces,
         "layout": layout(
             palette, height, (60, 16, 22 if info.region else 12, 46), shapes=shapes + lines, annotations=words + corners,
-            xaxis=axis("susceptibility, running mean (nats)", palette, range=list(info.x_range), nticks=7),
+            xaxis=axis(info.across, palette, range=list(info.x_range), nticks=7),
             yaxis=axis("training accuracy on given labels (%)", palette, range=list(info.y_range), tickformat=PERCENT, dtick=step),
         ),
     }  # fmt: skip

@@ -80,12 +80,24 @@ def detection_info(quality: pd.DataFrame, wrong_rate: float | None) -> Detection
     return DetectionInfo(rows["score"].astype(str).tolist(), auroc, low, high, precision, wrong_rate)
 
 
-def _dots(info: DetectionInfo, values: list[float], palette: Palette, name: str, xaxis: str, **more: object) -> Trace:
+WRITTEN = 10  # up to so many scores each dot has its number beside it; the table has them too
+
+
+def detection_height(count: int) -> int:
+    """Height in pixels of the chart of ``count`` scores."""
+    return 76 + (44 if count <= WRITTEN else 21) * count
+
+
+def _dots(info: DetectionInfo, values: list[float], palette: Palette, name: str, xaxis: str, least: float, **more: object) -> Trace:
+    """A dot at each value; one below ``least``, where the axis begins, becomes an arrow with its number."""
+    below, symbol = [value < least for value in values], "circle" if name == "AUROC" else "diamond"
+    written = [f"{value:.2f}" if under or len(values) <= WRITTEN else "" for value, under in zip(values, below, strict=True)]
     return {
-        "type": "scatter", "mode": "markers+text", "name": name, "x": values, "y": info.score, "xaxis": xaxis,
-        "text": [f"{value:.2f}" for value in values], "textposition": "top center", "textfont": {"size": 12, "color": palette.text},
-        "marker": {"size": 8, "color": palette.text, "symbol": "circle" if name == "AUROC" else "diamond"}, "cliponaxis": False,
-        "hovertemplate": f"%{{y}}<br>{name} %{{x:.3f}}<extra></extra>",
+        "type": "scatter", "mode": "markers+text", "name": name, "x": [max(value, least) for value in values], "y": info.score,
+        "xaxis": xaxis, "text": written, "textfont": {"size": 12, "color": palette.text}, "customdata": values,
+        "textposition": ["middle right" if under else "top center" for under in below],
+        "marker": {"size": 8, "color": palette.text, "symbol": ["triangle-left" if under else symbol for under in below]},
+        "cliponaxis": False, "hovertemplate": f"%{{y}}<br>{name} %{{customdata:.3f}}<extra></extra>",
     } | more  # fmt: skip
 
 
@@ -95,26 +107,31 @@ def _chance(at: float, xref: str, palette: Palette) -> dict[str, Any]:
 
 
 def detection_figure(info: DetectionInfo, palette: Palette, height: int | None = None) -> Figure:
-    """Two dot charts side by side, AUROC with its interval and average precision; dotted: a random order."""
+    """Two dot charts side by side, AUROC with its interval and average precision; dotted: a random order.
+
+    The axis of the AUROC begins just below guessing, so that the intervals of useful scores can be told apart.
+    """
     if not info.score:
         return empty_figure("Which labels are wrong is not known, so the scores cannot be judged.", palette, height or 160)
     auroc, low, high = (np.array(each) for each in (info.auroc, info.low, info.high))
-    bars = {"type": "data", "symmetric": False, "array": (high - auroc).tolist(), "arrayminus": (auroc - low).tolist(),
+    start = 0.48
+    shown = auroc >= start
+    bars = {"type": "data", "symmetric": False, "array": np.where(shown, high - auroc, 0).tolist(),
+            "arrayminus": np.where(shown, auroc - np.maximum(low, start), 0).tolist(),
             "color": palette.muted, "thickness": 4, "width": 0}  # fmt: skip
     chance = [_chance(0.5, "x", palette), *([] if info.chance is None else [_chance(info.chance, "x2", palette)])]
     left = 24 + min(220, 7 * max(map(len, info.score)))
-    start = min(0.48, float(np.nanmin(low if np.isfinite(low).any() else auroc)) - 0.03)
     across: dict[str, Any] = {"tickformat": ".1f", "nticks": 6}
     return {
         "data": [
-            _dots(info, info.auroc, palette, "AUROC", "x", error_x=bars),
-            _dots(info, info.average_precision, palette, "average precision", "x2"),
+            _dots(info, info.auroc, palette, "AUROC", "x", start, error_x=bars),
+            _dots(info, info.average_precision, palette, "average precision", "x2", 0.0),
         ],
         "layout": layout(
-            palette, height or 76 + 44 * len(info.score), (left, 16, 24, 46), shapes=chance,
+            palette, height or detection_height(len(info.score)), (left, 16, 24, 46), shapes=chance,
             annotations=[note("dotted: a random order", 0, 1, palette, yanchor="bottom")],
-            xaxis=axis("AUROC", palette, domain=[0, 0.47], range=[start, 1.02], **across),
+            xaxis=axis("AUROC", palette, domain=[0, 0.47], range=[start - 0.02, 1.02], **across),
             xaxis2=axis("average precision", palette, domain=[0.53, 1], anchor="y", range=[-0.02, 1.02], **across),
-            yaxis=axis("", palette, autorange="reversed", type="category", showgrid=True, ticks=""),
+            yaxis=axis("", palette, autorange="reversed", type="category", showgrid=True, ticks="", dtick=1),
         ),
     }  # fmt: skip

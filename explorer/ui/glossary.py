@@ -34,7 +34,8 @@ TERMS: tuple[Term, ...] = (
     Term(
         "Susceptibility",
         "How much one training step on a batch with random labels lowers the loss on that batch, as a running mean in nats. High: "
-        "the network gives way easily, the kind that memorizes. Needs no truth. Compare it only within one loss and schedule.",
+        "the network gives way easily, the kind that memorizes. Needs no truth. Compare it only within one loss and schedule; at a "
+        "fixed rate, schedules may differ. The step is one on cross-entropy, whatever the loss of the run.",
         "Forouzesh, Sedghi, Thiran 2023, arXiv:2212.04461",
         "A clean running mean; beside the paper's probe (the training optimizer's step) one at a fixed rate, which does not fade "
         "with the schedule.",
@@ -45,6 +46,31 @@ TERMS: tuple[Term, ...] = (
         "it has memorized them; its peak is a good moment to look at pairs.",
         "Garg, Ravikumar, Roy 2024, arXiv:2307.05831",
         SCORES["curvature"].departure,
+    ),
+    Term(
+        "Label Wave",
+        "The share of the training images whose predicted class changed since the epoch before. It falls while the network learns what "
+        "images have in common and rises when it turns to memorizing: *Label Wave* stops at its first minimum. Needs no truth.",
+        "Yuan, Feng, Liu 2024, arXiv:2502.07551",
+        "Evaluation mode, after the epoch; the mean over three epochs is centred.",
+    ),
+    Term(
+        "ELR target",
+        "What early-learning regularization remembers of each image: a running mean of its predicted probabilities. Where it leans to "
+        "another class than the given label, the label is suspected, and that class is suggested instead.",
+        "Liu et al. 2020, arXiv:2007.00151", "",
+    ),
+    Term(
+        "Transition matrix T",
+        "Row: the true class. Column: the given label. Each cell is the share of the class that is given that label, so rows add up to 1 "
+        "and the diagonal holds what is right.",
+        "Patrini et al. 2017, arXiv:1609.03683", "cleanlab's noise matrix is the transpose.",
+    ),
+    Term(
+        "Open-set noise",
+        "Images that show none of the classes, under a label of one. Such a label cannot be corrected, only left out; it is never "
+        "*recovered*.",
+        "Wang et al. 2018, arXiv:1804.00092", "Foreign images take the place of the set's own; their labels stay.",
     ),
     Term(
         "Test accuracy",

@@ -70,7 +70,7 @@ def show_gallery(run: Run) -> None:
         pages = max(1, -(-len(order) // PER_PAGE))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.caption(f"{len(order):,} of {len(chosen):,} images, most suspicious first")
-            page = st.pagination(pages, key="gallery_page") if pages > 1 else 1
+            page = st.pagination(pages, key="gallery_page", persist_state="page") if pages > 1 else 1
         shown = order[(page - 1) * PER_PAGE : page * PER_PAGE]
         clicked = gallery(
             cards.cards(run, dataset, shown, run.last_epoch, score, selected=image, twins="near"), key="gallery",

@@ -1,85 +1,167 @@
-"""The Inspect page, third tab: how far the scores can be trusted on these data."""
+"""The Inspect page: how far the scores can be trusted on these data, what each costs, and where each comes from."""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.analysis.scores import SCORES, ranking
+from explorer.analysis.scores import SCORES, forward_passes, ranking
 from explorer.records import Array, Run
+from explorer.runs import estimate
 from explorer.runs.report import quality
-from explorer.ui import cards, figures_scores, glossary, theme
+from explorer.ui import agreement_panel, cards, figures_scores, glossary, theme
 from explorer.ui.assets import palette
 from explorer.ui.live_chart import live_chart
+from explorer.ui.measured import human_noise_sentence
+from explorer.ui.score_groups import not_computed
+
+Quality = dict[str, dict[str, Any]]
+
+PRECISION = "Share of wrong labels among so many most suspicious images."
+PASSES = "Forward passes of each image over the whole run, beyond bare training; a backward pass counts as two."
+TIMES = "Cost of the run with this score; bare training is 1."
 
 
 def show_quality(run: Run) -> None:
-    """How well each score finds the wrong labels, where it is known which are wrong."""
+    """Every score: how well it finds the wrong labels where these are known, its cost, its explanation; then what the scores say."""
+    scores = cards.scores_at(run, run.last_epoch)
     found = _quality(run.run_id, run.last_epoch, run.status, run)
-    if not found or all(row["auroc"] is None for row in found.values()):
+    judged = any(row["auroc"] is not None for row in found.values())
+    if judged:
+        st.markdown(
+            f"Finding the wrong labels ({theme.percent(run.labels.wrong_rate)} of all), best score first. "
+            "AUROC: chance that a wrong label ranks above a right one; 0.5 is guessing."
+        )
+    else:
         st.markdown(
             "Which labels are wrong is not known here, or none is, so no score can be judged on these data. Judge by eye in **Images**, "
             "or train the same data with a little noise added: scores that find the added errors usually find real ones."
         )
-    else:
-        _quality_table(run, found)
-    scores = cards.scores_at(run, run.last_epoch)
-    name = st.selectbox("Distribution of", list(scores), format_func=lambda n: SCORES[n].title, key="distribution_of")
-    info = figures_scores.distribution_info(f"{SCORES[name].title} ({SCORES[name].unit})", scores[name], run.labels.is_mislabeled)
-    live_chart(
-        figures_scores.distribution_figure(info, palette(), 260),
-        key="distribution",
-        height=260,
-        alt=f"Distribution of {SCORES[name].title}",
-    )
-    _planted(run, scores)
+    _table(run, scores, found if judged else {})
+    _not_computed(run, scores)
+    if judged:
+        _human_noise(run)
+        agreement_panel.show_over_epochs(run)
+        left, right = st.columns([1.25, 1], gap="medium")
+        with left:
+            _intervals(run, found)
+    with right if judged else st.container():
+        _distribution(run, scores)
+        _planted(run, scores)
+    agreement_panel.show_agreement(run, scores)
 
 
 @st.cache_data(max_entries=32, show_spinner="Judging scores…", hash_funcs={Run: lambda r: r.run_id})
-def _quality(run_id: str, recorded: int, status: str, run: Run) -> dict[str, dict[str, float | None]]:
+def _quality(run_id: str, recorded: int, status: str, run: Run) -> Quality:
     return quality(run)
 
 
-def _quality_table(run: Run, found: dict[str, dict[str, float | None]]) -> None:
-    rows = pd.DataFrame(
-        [
-            {
-                "score": SCORES[name].title, "auroc": row["auroc"], "low": row["auroc_low"], "high": row["auroc_high"],
-                "average_precision": row["average_precision"], "precision_at_k": row["precision_at_k"], "k": row["k"],
-            }
-            for name, row in found.items()
-        ]
-    ).astype({"auroc": float, "low": float, "high": float, "average_precision": float})  # fmt: skip
-    st.markdown(
-        f"Finding the wrong labels ({theme.percent(run.labels.wrong_rate)} of all). "
-        "AUROC: chance that a wrong label ranks above a right one."
-    )
-    left, right = st.columns([1.3, 1], gap="medium")
+# -- the table -------------------------------------------------------------------------------------
+
+
+def score_rows(run: Run, names: list[str], found: Quality) -> pd.DataFrame:
+    """A row for each score, best AUROC first; columns name, score, paper, passes (of one image over the run), times (cost with it as
+    a multiple of bare training), and, where ``found`` judges them, auroc, interval, average_precision, precision_at_k."""
+    bare = estimate.passes(run.config, 1, 0)["training"]
+    rows = []
+    for name in names:
+        passes, row = forward_passes(name, run.config), found.get(name, {})
+        low, high = row.get("auroc_low"), row.get("auroc_high")
+        rows.append({
+            "name": name, "score": SCORES[name].title, "auroc": row.get("auroc"),
+            "interval": f"{low:.3f} – {high:.3f}" if low is not None and high is not None else theme.UNKNOWN,
+            "average_precision": row.get("average_precision"), "precision_at_k": row.get("precision_at_k"),
+            "passes": passes, "times": (bare + passes) / bare, "paper": cited(SCORES[name].paper),
+        })  # fmt: skip
+    frame = pd.DataFrame(rows)
+    if not found:
+        return frame.drop(columns=["auroc", "interval", "average_precision", "precision_at_k"])
+    numbers = frame.astype({"auroc": float, "average_precision": float, "precision_at_k": float})
+    return numbers.sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
+
+
+def cited(paper: str) -> str:
+    """``Garg, Ravikumar, Roy 2024, arXiv:2307.05831`` -> ``Garg et al. 2024``; as it is where no year is found."""
+    found = re.search(r"([A-Z][\w-]+)([^\d]*?) (\d{4})\b", paper)
+    if found is None:
+        return paper
+    first, others, year = found.groups()
+    return f"{first}{' et al.' if others else ''} {year}"
+
+
+def _table(run: Run, scores: dict[str, Array], found: Quality) -> None:
+    """The table, and beside it what there is to know of the chosen row."""
+    rows = score_rows(run, list(scores), found)
+    k = int(next((row["k"] for row in found.values()), 0))
+    columns = {
+        "score": st.column_config.TextColumn("score", width=166, pinned=True),
+        "auroc": st.column_config.NumberColumn("AUROC", format="%.3f", width=64),
+        "interval": st.column_config.TextColumn("95 % interval", width=110),
+        "average_precision": st.column_config.NumberColumn("avg. precision", format="%.3f", width=100),
+        "precision_at_k": st.column_config.NumberColumn(f"precision@{k}", format="%.2f", width=98, help=PRECISION),
+        "passes": st.column_config.NumberColumn("passes", format="localized", width=66, help=PASSES),
+        "times": st.column_config.NumberColumn("cost ×", format="%.2f", width=62, help=TIMES),
+        "paper": st.column_config.TextColumn("paper", width=160),
+    }  # fmt: skip
+    left, right = st.columns([2.5, 1], gap="medium")
     with left:
-        info = figures_scores.detection_info(rows, run.labels.wrong_rate)
-        live_chart(
-            figures_scores.detection_figure(info, palette(), 330),
-            key="quality",
-            height=330,
-            alt="AUROC and average precision of every score",
-        )
+        picked = st.dataframe(
+            rows, hide_index=True, width="stretch", height=34 * (len(rows) + 1) + 2, row_height=34, column_config=columns,
+            column_order=[name for name in rows.columns if name != "name"], on_select="rerun", selection_mode="single-row-required",
+            key=f"score_table_{run.run_id}", alt="Every score with its quality, cost and paper",
+        )["selection"]["rows"]  # fmt: skip
     with right:
-        k = int(rows["k"].iloc[0])
-        shown = rows.sort_values("auroc", ascending=False)[["score", "auroc", "average_precision", "precision_at_k"]]
-        columns = {
-            "auroc": st.column_config.NumberColumn("AUROC", format="%.3f"),
-            "average_precision": st.column_config.NumberColumn("average precision", format="%.3f"),
-            "precision_at_k": st.column_config.NumberColumn(f"precision at {k}", format="%.2f"),
-        }
-        st.dataframe(shown, hide_index=True, width="stretch", column_config=columns)
-    if run.status != "finished":
-        st.caption("Intervals are computed once the run is finished.")
-    st.caption(
-        "Cumulative loss usually wins on labels flipped at random. Curvature's strength is elsewhere: conflicting copies and "
-        "atypical images."
-    )
+        _detail(str(rows["name"].iloc[picked[0] if picked and picked[0] < len(rows) else 0]))
+    shared = "Scores read off the recorded epochs share one evaluation pass per epoch; the folds serve three scores at once."
+    st.caption(shared + ("" if run.status == "finished" or not found else " Intervals are computed once the run is finished."))
+
+
+def _detail(name: str) -> None:
+    score = SCORES[name]
+    st.markdown(f"**{score.title}** ({score.unit}; {score.suspicious} is suspicious)  \n{score.explanation}")
+    if score.departure:
+        st.markdown(f"Here: {score.departure[0].lower() + score.departure[1:] if score.departure[1:2].islower() else score.departure}")
+    st.caption(f"{score.paper}.  \nExtra cost: {score.cost}.")
+
+
+def _not_computed(run: Run, scores: dict[str, Array]) -> None:
+    missing = not_computed(run, scores)
+    if missing:
+        lines = [f"- {', '.join(SCORES[name].title for name in names)}: {reason}." for names, reason in missing]
+        st.markdown("**Not computed for this run**\n" + "\n".join(lines))
+
+
+def _human_noise(run: Run) -> None:
     if (run.labels.wrong_origin == "recorded").any():
-        st.info(glossary.HUMAN_NOISE)
+        measured = human_noise_sentence({name: score.title for name, score in SCORES.items()})
+        st.info(f"{glossary.HUMAN_NOISE} {measured}".rstrip())
+
+
+# -- pictures --------------------------------------------------------------------------------------
+
+
+def _intervals(run: Run, found: Quality) -> None:
+    """Which differences are real: AUROC with its interval, and average precision, of every score."""
+    numbers = {"auroc": "auroc", "low": "auroc_low", "high": "auroc_high", "average_precision": "average_precision"}
+    known = pd.DataFrame({column: [row[key] for row in found.values()] for column, key in numbers.items()}, dtype=float)
+    info = figures_scores.detection_info(known.assign(score=[SCORES[name].title for name in found]), run.labels.wrong_rate)
+    height = figures_scores.detection_height(len(info.score))
+    st.markdown("**Which differences are real?** Scores whose intervals overlap may change places on other data.")
+    live_chart(
+        figures_scores.detection_figure(info, palette(), height), key="quality", height=height,
+        alt="AUROC with its 95 % interval, and average precision, of every score",
+    )  # fmt: skip
+
+
+def _distribution(run: Run, scores: dict[str, Array]) -> None:
+    name = st.selectbox("Distribution of", list(scores), format_func=lambda n: SCORES[n].title, key="distribution_of", persist_state="page")
+    info = figures_scores.distribution_info(f"{SCORES[name].title} ({SCORES[name].unit})", scores[name], run.labels.is_mislabeled)
+    figure = figures_scores.distribution_figure(info, palette(), 260)
+    live_chart(figure, key="distribution", height=260, alt=f"Distribution of {SCORES[name].title}")
 
 
 def _planted(run: Run, scores: dict[str, Array]) -> None:
@@ -90,11 +172,10 @@ def _planted(run: Run, scores: dict[str, Array]) -> None:
         "wrong label": run.labels.is_mislabeled, "planted wrong copy": run.labels.wrong_origin == "planted",
         "atypical": run.planted.kind == "atypical", "near-duplicate": run.planted.kind == "near_duplicate",
     }  # fmt: skip
-    rows = {"overall": {name: float(kind.mean()) for name, kind in kinds.items()}}
+    columns: dict[str, Array] = {"overall": np.arange(len(run.labels.given_label))}
     for score in ("curvature", "cumulative_loss"):
         if score in scores:
-            top = ranking(score, scores[score])[:100]
-            rows[f"top 100 by {SCORES[score].title.lower()}"] = {name: float(kind[top].mean()) for name, kind in kinds.items()}
+            columns[f"top 100, {SCORES[score].title.lower()}"] = ranking(score, scores[score])[:100]
+    table = pd.DataFrame({title: {name: float(kind[top].mean()) for name, kind in kinds.items()} for title, top in columns.items()})
     st.markdown("**What is at the top**")
-    table = pd.DataFrame(rows).T
     st.dataframe(table, width="stretch", column_config={name: st.column_config.NumberColumn(format="percent") for name in table})

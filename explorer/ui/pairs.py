@@ -33,7 +33,7 @@ def show_pairs(run: Run) -> None:
     which = "peak"
     if run.embedding_peak is not None:
         which = st.segmented_control(
-            "Embedding", ["peak", "last"], default="peak", required=True, key="pair_embedding",
+            "Embedding", ["peak", "last"], default="peak", required=True, key="pair_embedding", persist_state="page",
             format_func=lambda w: "at peak curvature" if w == "peak" else "last epoch",
             help="A network that memorizes two labels for one image pulls the two apart by the end: the embedding of the peak finds more.",
         )  # fmt: skip
@@ -45,7 +45,7 @@ def show_pairs(run: Run) -> None:
     st.markdown(_pairs_sentence(pairs))
     if not len(pairs.a):
         return
-    only = st.toggle("Only conflicting pairs", value=conflicts > 0, key="only_conflicts")
+    only = st.toggle("Only conflicting pairs", value=conflicts > 0, key="only_conflicts", persist_state="page")
     curvature = cards.scores_at(run, run.last_epoch).get("curvature", np.zeros(len(run.labels.given_label)))
     rank = np.lexsort((-np.maximum(curvature[pairs.a], curvature[pairs.b]), ~pairs.conflicting))
     rank = rank[pairs.conflicting[rank]] if only else rank
@@ -78,6 +78,6 @@ def _pair_card(run: Run, dataset: Dataset, pairs: NearDuplicates, i: int) -> Car
     return Card(
         example=a, image=cards.thumbnail(run, dataset, a), given=names[labels.given_label[a]],
         predicted=names[run.facts.predicted_label[-1][a]],
-        true=names[labels.true_label[a]] if labels.true_label is not None else None, badge=kind,
+        true=cards.true_name(run, a), badge=kind,
         partner_image=cards.thumbnail(run, dataset, b), partner_caption=f"given {names[labels.given_label[b]]}",
     )  # fmt: skip

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import fields, replace
 from typing import Any
 
 import streamlit as st
 
-from explorer.config import RunConfig
-from explorer.records import Dataset, Run
+from explorer.config import DataConfig
+from explorer.data.catalogue import fingerprint
+from explorer.data.noise import add_noise
+from explorer.records import Dataset, Labels, Run
 from explorer.runs.store import RunStore
 from explorer.runs.worker import Worker
 
@@ -56,18 +59,34 @@ def get_readings() -> Readings:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading images…")
-def _load(config: RunConfig, fingerprint: str) -> Dataset:
+def _load(config: DataConfig, fingerprint: str) -> Dataset:
     from explorer.data.catalogue import load
 
     return load(config)
 
 
-DATA_FIELDS = ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")
+@st.cache_resource(max_entries=4, show_spinner="Making the labels…")
+def _with_noise(config: DataConfig, fingerprint: str, _dataset: Dataset) -> tuple[Dataset, Labels]:
+    return add_noise(config, _dataset)
 
 
-def load_dataset(config: RunConfig) -> Dataset:
-    """The images a config names, kept while the data stay as they are. Raises ConfigError or DataError."""
-    from explorer.data.catalogue import fingerprint
+def data_config(config: DataConfig) -> DataConfig:
+    """What a config says about images and labels; what has no effect on them is left out."""
+    return DataConfig(**{field.name: getattr(config, field.name) for field in fields(DataConfig)}).canonical()
 
-    data_only = RunConfig(**{name: getattr(config, name) for name in DATA_FIELDS})
-    return _load(data_only, fingerprint(config))
+
+def load_source(config: DataConfig) -> Dataset:
+    """The images a config names before any noise, kept while the data stay as they are. Raises ConfigError or DataError."""
+    untouched = replace(data_config(config), noise="none").canonical()
+    return _load(untouched, fingerprint(untouched))
+
+
+def load_labels(config: DataConfig) -> tuple[Dataset, Labels]:
+    """The images and labels a config trains on: noise may put foreign images in the place of some. Raises ConfigError or DataError."""
+    config = data_config(config)
+    return _with_noise(config, fingerprint(config), load_source(config))
+
+
+def load_dataset(config: DataConfig) -> Dataset:
+    """The images a config trains on. Raises ConfigError or DataError."""
+    return load_labels(config)[0] if config.noise == "open_set" else load_source(config)

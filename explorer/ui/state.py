@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.config import OPTIONS, ConfigError, RunConfig
+from explorer.config import OPTIONS, ConfigError, RunConfig, with_preset
 
-PAGE_KEYS = ("run", "score", "show", "image", "cls", "epoch", "token")
+PAGE_KEYS = ("run", "score", "show", "image", "cls", "epoch", "axis", "top", "token")
 
 
 def start() -> None:
@@ -33,12 +33,20 @@ def read_query(query: dict[str, str]) -> tuple[RunConfig, list[str]]:
             good[name] = text
         except ConfigError as error:
             errors.append(f"{error.field} in the link, {str(error.value)!r}, {error.why}; the default is used")
-    return RunConfig.from_query(good), errors
+    return RunConfig.from_query(with_preset(good)), errors
+
+
+def config_query(config: RunConfig) -> dict[str, str]:
+    """The URL parameters ``read_query`` makes ``config`` of: ELR's preset is named where the link alone would not lead to it."""
+    query = config.to_query()
+    if read_query(query)[0] == config:
+        return query
+    return query | {name: str(getattr(config, name)) for name in ("elr_beta", "elr_lambda")}
 
 
 def write_query(**page: str | None) -> None:
     """Put config and page state into the URL, only what differs from the defaults, and only when something changed."""
-    wanted = st.session_state.config.to_query()
+    wanted = config_query(st.session_state.config)
     for name in PAGE_KEYS:
         if name in page:
             st.session_state[f"url_{name}"] = page[name] or ""

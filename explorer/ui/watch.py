@@ -10,12 +10,12 @@ from explorer.analysis.findings import story
 from explorer.config import ConfigError, RunConfig
 from explorer.records import DataError, Run, StoreError
 from explorer.runs.worker import Live
-from explorer.ui import glossary, panels, state, theme
+from explorer.ui import glossary, panels, sentences, state
+from explorer.ui.progress import show_progress
 from explorer.ui.services import get_readings, get_store, get_worker
 from explorer.ui.words import STATUS_WORDS, describe
 
 TICK = 0.7  # seconds between two looks at a run in training
-PHASES = {"train": "training", "evaluate": "evaluating", "curvature": "probing curvature", "susceptibility": "probing susceptibility"}
 WAITING, PREPARING = "**Waiting for its turn.**", "**Preparing:** loading images and building the network."
 MOVING = ("queued", "running", "paused")
 UNFINISHED = ("stopped", "failed", "interrupted")
@@ -91,7 +91,7 @@ def show(run_id: str) -> None:
         st.slider(
             "Epoch", 0, config.epochs, config.epochs, key=slider, help="All panels show this epoch. At the right end they follow the run."
         )
-        panels.show_labels(run)
+        panels.show_noise(run)
     glossary.explain_terms()
 
 
@@ -143,49 +143,25 @@ def _watch(run_id: str, marks: str, chosen: int | None) -> None:
         st.rerun()
     live = now.live
     if run is None or run.last_epoch < 0:
-        _head(WAITING if live is None else PREPARING, live, run)
+        _tell(WAITING if live is None else PREPARING)
+        show_progress(live, run)
         return
     epoch = run.last_epoch if chosen is None else min(chosen, run.last_epoch)
     told = story(run, epoch)
-    _head(f"**{told}**" if epoch == run.last_epoch else f"**Epoch {epoch}.** {told}", live, run)
+    _tell(f"**{told}**" if epoch == run.last_epoch else f"**Epoch {epoch}.** {told}", sentences.wave_sentence(run, epoch))
     left, right = st.columns([2.35, 1], gap="medium")
     with left:
-        panels.show_charts(run, epoch if chosen is not None else None)
+        with st.container(horizontal=True, vertical_alignment="bottom", key="progress_row"):
+            show_progress(live, run)
+            probe = panels.choose_probe(run)
+        panels.show_charts(run, epoch if chosen is not None else None, probe)
+        if suspects := sentences.suspects_sentence(run, epoch):
+            st.markdown(suspects)
     with right:
         panels.show_top(run, epoch)
 
 
-def _head(sentence: str, live: Live | None, run: Run | None) -> None:
-    """The sentence, in room for two lines, and the progress: always there, so that nothing below jumps."""
+def _tell(*sentences: str) -> None:
+    """The sentences, in room for two lines: always there, so that nothing below jumps."""
     with st.container(key="story"):
-        st.markdown(sentence)
-    _progress(live, run)
-
-
-def _progress(live: Live | None, run: Run | None) -> None:
-    """How far it is, also of a run that is over."""
-    config = live.config if live else run.config if run else None
-    if config is None:
-        return
-    done = max(0, run.last_epoch) if run is not None else 0
-    words = _live_words(live, done) if live else _still_words(run, done) if run else []
-    st.progress(min(1.0, done / config.epochs), text=" · ".join(words))
-
-
-def _live_words(live: Live, done: int) -> list[str]:
-    total, progress = live.config.epochs, live.progress
-    words = [f"epoch {min(total, done + 1 if progress and progress.epoch > done else done)}/{total}"]
-    if live.state == "paused":
-        words.append("paused")
-    elif progress is not None:
-        words.append(PHASES[progress.phase])
-    if live.epochs_timed > 1:
-        words.append(f"{theme.seconds(live.epoch_seconds * (total - done))} left")
-    if live.images_per_second:
-        words.append(f"{theme.count(live.images_per_second)} images/s")
-    return words
-
-
-def _still_words(run: Run, done: int) -> list[str]:
-    spent = sum(float(run.epochs[name].sum()) for name in ("train_seconds", "eval_seconds", "probe_seconds"))
-    return [f"epoch {done}/{run.config.epochs}", STATUS_WORDS[run.status], f"{theme.seconds(spent)} of computing"]
+        st.markdown(" ".join(filter(None, sentences)))

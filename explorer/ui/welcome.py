@@ -8,14 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from explorer.config import RunConfig
-from explorer.data.noise import make_labels
-from explorer.records import Dataset, Labels
+from explorer.config import ConfigError, RunConfig
+from explorer.records import NO_CLASS, DataError, Dataset, Labels
 from explorer.runs.store import RunSummary
-from explorer.ui import state, theme
+from explorer.ui import glossary, state, theme
 from explorer.ui.gallery import image_url
-from explorer.ui.services import get_store, load_dataset
-from explorer.ui.words import STATUS_WORDS, describe
+from explorer.ui.services import get_store, load_labels
+from explorer.ui.words import NOISE_SENTENCES, STATUS_WORDS, describe
 
 SHOWN = 16  # sample images with the label the network will be told
 LISTED = 8  # earlier runs
@@ -46,22 +45,28 @@ def show_nothing_yet(config: RunConfig | None, readable: bool, start: Callable[[
         _run_list(earlier)
     if damaged := [summary for summary in runs if summary.config is None]:
         st.caption(f"Not listed, because damaged: {'; '.join(f'{each.run_id} ({each.cause})' for each in damaged[:3])}.")
+    glossary.explain_terms()
 
 
 def _told(config: RunConfig) -> None:
     """The first images of the training set with the labels this run would give them, wrong ones marked."""
-    dataset = load_dataset(config)
-    labels = make_labels(config, dataset)
+    try:
+        dataset, labels = load_labels(config)
+    except (ConfigError, DataError, OSError) as error:
+        st.warning(f"{str(error).rstrip('.')}.")
+        return
     if labels.is_mislabeled is None or not labels.is_mislabeled.any():
         return
     wrong, count = int(labels.is_mislabeled[:SHOWN].sum()), min(SHOWN, len(labels.given_label))
     st.markdown(f"**What it will be told:** {wrong} of the first {count} training images carry a wrong label.")
+    st.caption(NOISE_SENTENCES[config.noise])
     st.html(f'<div class="told">{"".join(_told_image(dataset, labels, n) for n in range(count))}</div>')
 
 
 def _told_image(dataset: Dataset, labels: Labels, n: int) -> str:
     assert labels.true_label is not None and labels.is_mislabeled is not None
-    given, true = (html.escape(dataset.class_names[k]) for k in (labels.given_label[n], labels.true_label[n]))
+    given = html.escape(dataset.class_names[labels.given_label[n]])
+    true = "foreign" if labels.true_label[n] == NO_CLASS else html.escape(dataset.class_names[labels.true_label[n]])
     wrong = bool(labels.is_mislabeled[n])
     words = f"✕ told {given}, is {true}" if wrong else f"told {given}"
     picture = f'<img src="{image_url(np.asarray(dataset.train_images[n]))}" alt="{words}">'

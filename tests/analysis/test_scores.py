@@ -201,7 +201,7 @@ def test_every_score_tells_a_person_what_it_is(name: str) -> None:
 def test_passes_are_counted_step_by_step() -> None:
     """A run small enough to count by hand: 4 epochs; probes after epochs 2 and 4; 3 folds; 5 more epochs on the second half."""
     config = RunConfig(epochs=4, curvature_every=2, curvature_directions=10, folds=3, second_split_epochs=5)
-    step, evaluation, gradient = 3, 1, 3
+    step, evaluation, gradient = 3, 1, 2  # only the gradient of the image
     counted = {
         "aum": 4 * evaluation,
         "final_loss": 4 * evaluation,

@@ -24,15 +24,17 @@ from playwright.sync_api import Browser, Page, TimeoutError
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from explorer import pipeline
-from explorer.config import RunConfig
+from explorer.config import MemorizationConfig, RunConfig, with_preset
 from explorer.records import StoreError, TrainingError
 from explorer.runs.execution import execute
+from explorer.runs.memorization import execute_memorization
 from explorer.runs.store import RunStore
 from tests.browser.serving import PATIENCE, Server, chromium, settle
 
 SIZES = ((1280, 800), (1920, 1080))
 NARROW = (1024, 768)
 DEMO = RunConfig()
+ESTIMATE = MemorizationConfig(models=20)  # of the images and labels of the default run
 
 
 class Shot(NamedTuple):
@@ -56,6 +58,7 @@ def runs(own: Path) -> dict[str, RunConfig]:
         "no truth": dataclasses.replace(DEMO, dataset=str(own), noise="none", epochs=8),
         "planted": dataclasses.replace(DEMO, dataset="planted", train_size=1500, epochs=15),
         "damaged": dataclasses.replace(DEMO, train_size=200, epochs=2),
+        "elr": RunConfig.from_query(with_preset({"loss": "elr", "noise_rate": "0.4", "folds": "3", "second_split_epochs": "10"})),
         "compared": dataclasses.replace(small, noise_rate=0.4),
         **{f"comparable {model} {seed}": dataclasses.replace(small, noise_rate=0.4, model=model, seed=seed)
            for model, seed in (("mlp", 0), ("mlp", 1), ("cnn", 1), ("cnn", 2))},
@@ -90,6 +93,8 @@ def train_missing(home: Path) -> dict[str, str]:
         if kind == "damaged":
             with contextlib.suppress(StoreError):
                 (store.folder(run_id).path / "epochs.csv").write_text("epoch,train_loss\n0,\n")
+    for _ in execute_memorization(home, ESTIMATE):  # nothing to do where it is finished
+        pass
     return ids
 
 

@@ -147,3 +147,61 @@ def test_the_dark_page_is_dark(arrive: Arrive, small: str) -> None:
     visitor.open(f"/inspect?run={small}")
     cards(visitor)
     assert visitor.page.locator(GALLERY).evaluate("list => list.style.getPropertyValue('--background')") == "#14171A"
+
+
+def open_tab(visitor: Visitor, name: str, words: str) -> None:
+    visitor.page.get_by_role("tab", name=name).click(timeout=PATIENCE)
+    visitor.sees(words)
+    settle(visitor.page)
+
+
+def test_a_row_of_the_table_is_explained_beside_it(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    open_tab(visitor, "How good are the scores?", "Which scores say the same?")
+    visitor.sees("is suspicious)")
+    detail = visitor.page.get_by_text("is suspicious)").first
+    before = detail.inner_text()
+    visitor.page.locator('[data-testid="stDataFrame"]').first.click(position={"x": 18, "y": 34 * 4 + 17})  # the fourth row
+    visitor.page.wait_for_function(
+        "(before) => ![...document.querySelectorAll('p')].some((p) => p.innerText === before)", arg=before, timeout=PATIENCE
+    )
+    settle(visitor.page)
+    assert "is suspicious)" in detail.inner_text()
+
+
+def test_a_point_of_the_data_map_leads_to_its_image(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    open_tab(visitor, "Data map", "Nearest to the hard-to-learn corner")
+    visitor.page.locator(".live-chart .scatterlayer .point").last.click(force=True, timeout=PATIENCE)
+    assert until_asked(visitor, "image").isdecimal()
+    open_tab(visitor, "Images", "most suspicious first")
+    visitor.sees("Nearest images to the network")
+
+
+def test_what_was_chosen_on_a_tab_is_kept_while_another_is_looked_at(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    visitor.page.locator('[data-testid="stPagination"]').get_by_text("2", exact=True).click(timeout=PATIENCE)  # further cards
+    settle(visitor.page)
+    second = cards(visitor)
+    open_tab(visitor, "Data map", "Nearest to the hard-to-learn corner")
+    open_tab(visitor, "Images", "most suspicious first")
+    assert cards(visitor) == second
+
+
+def test_an_estimate_is_followed_to_its_stop_and_then_nothing_moves(arrive: Arrive, small: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}")
+    open_tab(visitor, "Memorization", "Estimate it here")
+    visitor.button("Start")
+    said = visitor.page.wait_for_selector("text=/^[1-9][0-9]* of 200 networks|^The estimate failed/", timeout=PATIENCE)
+    assert said is not None and "of 200 networks" in said.inner_text()
+    visitor.button("Stop")
+    visitor.sees("Agreement of each score with memorization")
+    settle(visitor.page)
+    visitor.page.wait_for_timeout(1500)
+    visitor.frames.clear()
+    visitor.page.wait_for_timeout(2500)
+    assert visitor.frames == []

@@ -34,6 +34,11 @@ def seconds_to(what: str, visitor: Visitor, selector: str, began: float) -> floa
     return took
 
 
+def stop(visitor: Visitor) -> None:
+    """The page's own Stop: while a script runs the header of the page has one, too."""
+    visitor.page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop", exact=True).click(timeout=PATIENCE)
+
+
 def test_from_start_to_the_first_point_and_through_all_buttons(arrive: Arrive, own_server: Server) -> None:
     visitor, store = arrive(own_server), RunStore(own_server.home)
     page = visitor.page
@@ -86,7 +91,7 @@ def test_from_start_to_the_first_point_and_through_all_buttons(arrive: Arrive, o
     until(store, run_id, epochs(store, run_id) + 2)
 
     # stop is confirmed only once it is true
-    second.button("Stop")
+    stop(second)
     second.page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE)
     assert store.status(run_id)[0] == "stopped"
     kept = epochs(store, run_id)
@@ -96,7 +101,7 @@ def test_from_start_to_the_first_point_and_through_all_buttons(arrive: Arrive, o
     # continue goes on from there
     second.button("Continue")
     until(store, run_id, kept + 1)
-    second.button("Stop")
+    stop(second)
     second.page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE)
 
 
@@ -123,7 +128,7 @@ def test_a_refresh_stays_small_after_hundreds_of_epochs(arrive: Arrive, long: st
     visitor.frames.clear()
     visitor.page.wait_for_timeout(6000)
     sizes = visitor.refreshes()
-    visitor.button("Stop")
+    stop(visitor)
     visitor.page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE)
     print(f"{len(sizes)} refreshes in 6 s after {LONG_EPOCHS} epochs, largest {max(sizes) / 1000:.0f} kB")
     assert len(sizes) > 2
@@ -138,6 +143,32 @@ def test_the_epoch_slider_goes_back_in_time(arrive: Arrive, small: str) -> None:
     slider.press("ArrowLeft")
     visitor.sees("up to epoch 3")
     assert "Epoch 3." in visitor.page.locator(".st-key-story").inner_text()
+
+
+def test_the_probe_of_the_plane_is_changed_while_it_trains(arrive: Arrive, own_server: Server) -> None:
+    visitor, store = arrive(own_server), RunStore(own_server.home)
+    visitor.open("/?epochs=300&train_size=400&width=8")
+    visitor.button("Start this run")
+    visitor.page.wait_for_selector(".live-chart .point", timeout=PATIENCE)
+    visitor.page.get_by_role("radio", name="fixed-rate probe").click(timeout=PATIENCE)
+    words = visitor.page.locator(".live-chart .xtitle").first
+    words.get_by_text("at a fixed rate").wait_for(timeout=PATIENCE)
+    run_id = run_in(visitor.page.url)
+    until(store, run_id, epochs(store, run_id) + 3)
+    visitor.page.wait_for_timeout(1500)
+    assert "at a fixed rate" in (words.text_content() or "")
+    assert "axis=fixed" in visitor.page.url
+    stop(visitor)
+    visitor.page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE)
+
+
+def test_which_label_becomes_which_is_drawn_before_the_start(arrive: Arrive) -> None:
+    visitor = arrive()
+    visitor.open("/?noise=asymmetric&noise_rate=0.3")
+    visitor.button("Which label becomes which")
+    cells = visitor.page.locator('[role="dialog"] .live-chart .heatmap-label')
+    cells.first.wait_for(timeout=PATIENCE)
+    assert sorted(cells.all_text_contents(), key=int) == ["30"] * 5 + ["70"] * 5 + ["100"] * 5
 
 
 def test_a_failed_run_says_why(arrive: Arrive) -> None:

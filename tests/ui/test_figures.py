@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from explorer.ui import drawing, figures, figures_images, figures_plane, figures_scores
+from explorer.ui import drawing, figures, figures_images, figures_plane, figures_probes, figures_scores
 from explorer.ui.theme import Palette, colours, contrast
 
 TRUTH = ["clean_accuracy", "memorized", "recovered", "neither"]
@@ -43,6 +43,7 @@ def _quality() -> pd.DataFrame:
                          "high": [0.9, 0.95, NAN], "average_precision": [0.5, 0.6, NAN]})  # fmt: skip
 
 
+CHANGES = np.array([NAN, 0.5, 0.1, 0.2, 0.3, 0.4])
 OTHERS = [(f"run{i}", _epochs(4 + i)) for i in range(4)]
 WRONG = np.arange(100) >= 80
 DISTRIBUTION = figures_scores.distribution_info("loss (nats)", np.arange(100.0), WRONG)
@@ -50,12 +51,15 @@ DRAWN: dict[str, Callable[..., dict[str, Any]]] = {
     "plane": lambda p: figures_plane.plane_figure(figures_plane.plane_info(_epochs(), wrong_rate=0.2, others=OTHERS, chosen=3), p),
     "plane empty": lambda p: figures_plane.plane_figure(figures_plane.plane_info(_epochs(1).iloc[:1]), p),
     "plane unknown": lambda p: figures_plane.plane_figure(figures_plane.plane_info(_epochs(truth=False)), p),
+    "plane at a fixed rate": lambda p: figures_plane.plane_figure(
+        figures_plane.plane_info(_epochs().assign(susceptibility_fixed_lr=0.3), probe="fixed"), p
+    ),
     "curves": lambda p: figures.curves_figure(figures.curves_info(_epochs(), chosen=2), p),
+    "curves with Label Wave": lambda p: figures.curves_figure(figures.curves_info(_epochs(), changes=CHANGES, stop=3), p),
     "curves empty": lambda p: figures.curves_figure(figures.curves_info(_epochs().iloc[:0]), p),
-    "probes": lambda p: figures.probes_figure(figures.probes_info(_epochs(), chosen=2), p),
-    "probes empty": lambda p: figures.probes_figure(figures.probes_info(_epochs().iloc[:1]), p),
+    "probes": lambda p: figures_probes.probes_figure(figures_probes.probes_info(_epochs(), chosen=2), p),
+    "probes empty": lambda p: figures_probes.probes_figure(figures_probes.probes_info(_epochs().iloc[:1]), p),
     "history": lambda p: figures_images.history_figure(_history(), p),
-    "transition": lambda p: figures_images.transition_figure(figures_images.transition_info(np.full((3, 3), 1 / 3), ["a", "b", "long"]), p),
     "distribution": lambda p: figures_scores.distribution_figure(DISTRIBUTION, p),
     "detection": lambda p: figures_scores.detection_figure(figures_scores.detection_info(_quality(), 0.2), p),
 }  # fmt: skip
@@ -84,14 +88,15 @@ def test_words_are_readable_in_both_themes(name: str) -> None:
     ("name", "titles"),
     [
         ("plane", {"xaxis": "susceptibility, running mean (nats)", "yaxis": "training accuracy on given labels (%)"}),
+        ("plane at a fixed rate", {"xaxis": "susceptibility at a fixed rate, running mean (nats)",
+                                   "yaxis": "training accuracy on given labels (%)"}),
         ("curves", {"xaxis": "epoch", "yaxis": "share of images (%)"}),
         ("probes", {"xaxis": "epoch", "yaxis": "nats", "yaxis2": "curvature"}),
         ("history", {"xaxis": "epoch", "yaxis": "loss (nats)", "yaxis2": "margin (logits)", "yaxis3": ""}),
-        ("transition", {"xaxis": "given label (numbers: % of the true class)", "yaxis": "true label"}),
         ("distribution", {"xaxis": "loss (nats)", "yaxis": "share of the group (%)"}),
         ("detection", {"xaxis": "AUROC", "xaxis2": "average precision", "yaxis": ""}),
     ],
-)
+)  # fmt: skip
 def test_axes_have_titles_with_units(name: str, titles: dict[str, str]) -> None:
     assert _axes(DRAWN[name](PALETTES[0])) == titles
 
@@ -100,7 +105,8 @@ def test_curves_are_what_the_frame_says() -> None:
     info = figures.curves_info(_epochs(2), last=30, chosen=1, parts=("memorized", "test"))
     memorized = figures.Curve("memorized", "memorized", [0, 1, 2], [0.0, 0.25, 0.5])
     test = figures.Curve("clean test accuracy", "test", [0, 1, 2], pytest.approx([0.1, 0.35, 0.6]))  # type: ignore[arg-type]
-    assert info == figures.CurvesInfo((memorized, test), 30, 1)
+    assert info[:3] == ((memorized, test), 30, 1)
+    assert info.changes is None and info.stop is None
 
 
 def test_unknown_truth_leaves_its_curves_out() -> None:
@@ -120,11 +126,42 @@ def test_lines_are_told_apart_without_colour() -> None:
     assert len({(line["dash"], line["width"], symbol) for line, symbol in zip(lines, ends, strict=True)}) == len(lines)
 
 
+def _words(figure: dict[str, Any]) -> list[str]:
+    return [each["text"] for each in figure["layout"]["annotations"]]
+
+
+def test_predictions_that_changed_are_drawn_from_the_second_epoch_on() -> None:
+    info = figures.curves_info(_epochs(), changes=CHANGES)
+    assert info.changes == figures.Curve("predictions changed", "", [2, 3, 4, 5, 6], CHANGES[1:].tolist())
+    assert figures.curves_info(_epochs(), changes=CHANGES[:1]).changes is None
+    assert figures.curves_info(_epochs(), changes=CHANGES[:0]).changes is None
+
+
+@pytest.mark.parametrize("stop", [None, 1, 3, 6])
+def test_label_wave_is_marked_with_a_symbol_and_its_name_once_it_is_seen(stop: int | None) -> None:
+    figure = figures.curves_figure(figures.curves_info(_epochs(), changes=CHANGES, stop=stop), PALETTES[0])
+    marks = [trace for trace in figure["data"] if trace["name"] == "Label Wave"]
+    rules = [shape["x0"] for shape in figure["layout"]["shapes"]]
+    assert rules == [] if stop is None else [stop]
+    assert [(mark["x"], mark["marker"]["symbol"]) for mark in marks] == ([] if stop is None else [([stop], "triangle-down")])
+    assert _words(figure).count("Label Wave") == (stop is not None)
+
+
+def test_the_name_of_label_wave_covers_no_curve_where_it_can() -> None:
+    """Curves at the bottom of the left half and at the top of the right one: the name of a rule at the middle finds room."""
+    frame = _epochs(10).assign(train_accuracy=0.05, memorized=[0.1] * 5 + [0.9] * 6)
+    info = figures.curves_info(frame, parts=("train", "memorized"), stop=5)
+    height, side = info.place
+    curve = dict(zip(range(11), frame["memorized"], strict=True))
+    beside = range(5, 8) if side == "left" else range(3, 6)
+    assert all(abs(curve[epoch] - height) > 0.08 for epoch in beside if epoch != 5)
+
+
 def test_the_peak_is_named_only_when_passed() -> None:
     rising, passed = _epochs(3), _epochs(3)
     rising["mean_curvature"], passed["mean_curvature"] = [NAN, 1.0, 2.0, 3.0], [NAN, 1.0, 3.0, 2.0]
-    assert figures.probes_info(rising).peak is None
-    assert figures.probes_info(passed).peak == (2, 3.0)
+    assert figures_probes.probes_info(rising).peak is None
+    assert figures_probes.probes_info(passed).peak == (2, 3.0)
 
 
 def test_the_plane_begins_where_susceptibility_is_known() -> None:
@@ -132,6 +169,13 @@ def test_the_plane_begins_where_susceptibility_is_known() -> None:
     assert info.path.epoch == [1, 2] and info.path.run_id == "me"
     assert (info.ceiling, info.chosen, info.region) == (0.8, 1, None)
     assert info.marks[-1] == 2 and info.labels == (1,)
+
+
+def test_the_plane_can_show_the_probe_at_a_fixed_rate() -> None:
+    frame = _epochs(3).assign(susceptibility_fixed_lr=[NAN, NAN, 0.5, 0.7])
+    info = figures_plane.plane_info(frame, probe="fixed", others=[("other", frame), ("without", _epochs(3))])
+    assert (info.path.epoch, info.path.susceptibility) == ([2, 3], [0.5, 0.7])
+    assert [other.run_id for other in info.others] == ["other"]
 
 
 def test_regions_are_the_mean_of_four_or_more_runs_in_any_order() -> None:
@@ -159,15 +203,6 @@ def test_history_says_what_each_prediction_means() -> None:
     assert info.pieces == [(0, 1), (1, 3), (3, 4)]
     unknown = figures_images.history_info([1, 2], np.ones(2), np.ones(2), ["7", "1"], "7", None)
     assert unknown.fits == ["fit", "neither"]
-
-
-def test_transition_shows_each_cell_once() -> None:
-    matrix = np.array([[0.8, 0.2], [0.0, 1.0]])
-    right, wrong = figures_images.transition_figure(figures_images.transition_info(matrix, ["a", "b"]), PALETTES[0])["data"]
-    assert np.array_equal(np.nan_to_num(right["z"]) + np.nan_to_num(wrong["z"]), matrix)
-    assert wrong["text"] == [["", "20"], ["", ""]] and right["text"] == [["80", ""], ["", "100"]]
-    with pytest.raises(ValueError, match="2 classes"):
-        figures_images.transition_info(np.eye(3), ["a", "b"])
 
 
 def test_each_group_of_a_distribution_adds_up_to_one() -> None:

@@ -2,17 +2,22 @@
 
 import streamlit as st
 
-from explorer.ui import glossary, inspection, judging, pairs, state
+from explorer.ui import data_map, glossary, inspection, judging, pairs, stability, state
+
+TABS = {
+    "Images": inspection.show_gallery,
+    "Near-duplicates": pairs.show_pairs,
+    "Data map": data_map.show_map,
+    "How good are the scores?": judging.show_quality,
+    "Memorization (Feldman-Zhang)": stability.show_memorization,
+}
 
 state.show_url_errors()
 run = inspection.choose_run()
 if run is not None:
-    gallery_tab, pairs_tab, quality_tab = st.tabs(["Images", "Near-duplicates", "How good are the scores?"])
-    with gallery_tab:
-        inspection.show_gallery(run)
-    with pairs_tab:
-        pairs.show_pairs(run)
-    with quality_tab:
-        judging.show_quality(run)
+    for tab, show in zip(st.tabs(list(TABS), key="inspect_tab", on_change="rerun"), TABS.values(), strict=True):
+        if tab.open:  # what nobody looks at is not computed
+            with tab:
+                show(run)
     glossary.explain_scores()
 state.write_query()
