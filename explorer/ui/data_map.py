@@ -11,6 +11,7 @@ from explorer.ui.assets import palette
 from explorer.ui.figures_map import MapInfo, map_figure, map_info
 from explorer.ui.gallery import gallery
 from explorer.ui.live_chart import live_chart
+from explorer.ui.theme import significant
 
 HEIGHT = 520
 CORNER_CARDS = 12
@@ -70,9 +71,9 @@ def _corner(run: Run, scores: dict[str, Array]) -> None:
     if dataset is None:
         return
     corner = hard_to_learn(scores["confidence"], scores["variability"], CORNER_CARDS)
-    wrong, believed = run.labels.is_mislabeled, scores["confidence"][corner]
+    wrong, highest = run.labels.is_mislabeled, significant(scores["confidence"][corner].max())
     known = "" if wrong is None else f" {int(wrong[corner].sum())} of these {len(corner)} labels are wrong."
-    st.markdown(f"**Nearest to the hard-to-learn corner** (confidence {believed.min():.2f} to {believed.max():.2f}).{known}")
+    st.markdown(f"**Nearest to the hard-to-learn corner** (confidence at most {highest}).{known}")
     clicked = gallery(
         cards.cards(run, dataset, corner, run.last_epoch, "confidence", twins="near"), key="corner", columns=3, size=96,
         label="Images of the hard-to-learn corner",

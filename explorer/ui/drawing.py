@@ -133,10 +133,13 @@ def note(text: str, x: float, y: float, palette: Palette, **more: object) -> dic
     return {"text": text, "x": x, "y": y, "font": {"color": palette.muted, "size": 12}} | place | more
 
 
-def epoch_mark(epoch: int, palette: Palette) -> dict[str, Any]:
-    """The vertical line of the chosen epoch, through all panels."""
+def epoch_mark(epoch: int, palette: Palette, span: tuple[float, float], yref: str = "y") -> dict[str, Any]:
+    """The vertical line of the chosen epoch, above the grid and below the lines. span: the range of the axis ``yref``.
+
+    By values on both axes: what is placed by paper or domain plotly draws under the grid, or not at all.
+    """
     return {
-        "type": "line", "x0": epoch, "x1": epoch, "y0": 0, "y1": 1, "xref": "x", "yref": "paper", "layer": "below",
+        "type": "line", "x0": epoch, "x1": epoch, "y0": span[0], "y1": span[1], "xref": "x", "yref": yref, "layer": "between",
         "line": {"color": palette.muted, "width": 1.5, "dash": "dash"},
     }  # fmt: skip
 

@@ -141,7 +141,7 @@ def curves_figure(info: CurvesInfo, palette: Palette, height: int = 260, *, axis
     ended = info.curves if info.changes is None else (*info.curves, info.changes)
     labels = end_labels(ended, lambda curve: f"{curve.name} {percent(curve.value[-1])}", palette, gap, 0.03, 1.0)
     changes, (rules, words) = _changes(info, palette), _wave(info, palette)
-    chosen = [] if info.chosen is None else [epoch_mark(info.chosen, palette)]
+    chosen = [] if info.chosen is None else [epoch_mark(info.chosen, palette, (0, 1.04))]
     return {
         "data": [*changes, *lines],
         "layout": layout(
@@ -171,12 +171,7 @@ def _wave(info: CurvesInfo, palette: Palette) -> tuple[list[dict[str, Any]], lis
     if info.stop is None:
         return [], []
     dashes = {"color": palette.text, "width": 1, "dash": "longdashdot"}
-    rule = epoch_mark(info.stop, palette) | {
-        "layer": "between",
-        "yref": "y",
-        "y1": 1.04,
-        "line": dashes,
-    }  # not "paper": the grid would hide it
+    rule = epoch_mark(info.stop, palette, (0, 1.04)) | {"line": dashes}
     height, anchor = info.place
     words = end_label("", "Label Wave", info.stop, height, palette.text)
     return [rule], [words | {"xanchor": anchor, "xshift": 5 if anchor == "left" else -5, "captureevents": False}]

@@ -1,4 +1,4 @@
-"""Figures about labels: the history of one image, and which class was given instead of which."""
+"""The history of one image: its loss, its margin, and what the network predicted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from explorer.ui.drawing import (
     empty_figure,
     end_label,
     epoch_axis,
-    epoch_mark,
     layout,
     line,
     note,
@@ -32,7 +31,6 @@ class HistoryInfo(NamedTuple):
     predicted: list[str]
     fits: list[str]
     words: dict[str, str]
-    chosen: int | None
 
     @property
     def pieces(self) -> list[tuple[int, int]]:
@@ -50,9 +48,8 @@ def _fit_of(predicted: str, given: str, true: str | None) -> str:
 
 
 def history_info(
-    epoch: Sequence[int], loss: np.ndarray, margin: np.ndarray, predicted: Sequence[str], given: str, true: str | None,
-    chosen: int | None = None,
-) -> HistoryInfo:  # fmt: skip
+    epoch: Sequence[int], loss: np.ndarray, margin: np.ndarray, predicted: Sequence[str], given: str, true: str | None
+) -> HistoryInfo:
     """``loss`` and ``margin`` are ``[E]``, ``predicted`` the class names predicted."""
     words = {
         "fit": f"fits the given label {given}",
@@ -62,7 +59,7 @@ def history_info(
     }
     fits = [_fit_of(name, given, true) for name in predicted]
     numbers = np.asarray(loss, dtype=float).tolist(), np.asarray(margin, dtype=float).tolist()
-    return HistoryInfo([int(each) for each in epoch], numbers[0], numbers[1], list(predicted), fits, words, chosen)
+    return HistoryInfo([int(each) for each in epoch], numbers[0], numbers[1], list(predicted), fits, words)
 
 
 def _strip(info: HistoryInfo, palette: Palette) -> list[Trace]:
@@ -111,61 +108,14 @@ def history_figure(info: HistoryInfo, palette: Palette, height: int = 340) -> Fi
     ]
     zero = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0, "yref": "y2", "layer": "below",
             "line": {"color": palette.faint, "width": 1.5}}  # fmt: skip
-    marks = [] if info.chosen is None else [epoch_mark(info.chosen, palette)]
     return {
         "data": [loss, margin, *_strip(info, palette)],
         "layout": layout(
-            palette, height, (64, 110, 10, 44), shapes=[zero, *marks], hovermode="x unified", bargap=0,
+            palette, height, (64, 110, 10, 44), shapes=[zero], hovermode="x unified", bargap=0,
             annotations=[*labels, _strip_words(info, palette)],
             xaxis=epoch_axis(palette, last, anchor="y3", range=[info.epoch[0] - 0.6, last + 0.6], unifiedhovertitle={"text": "epoch %{x}"}),
             yaxis=axis("loss (nats)", palette, domain=[0.66, 1.0], rangemode="tozero", nticks=4),
             yaxis2=axis("margin (logits)", palette, domain=[0.26, 0.58], nticks=4),
             yaxis3=axis("", palette, domain=[0.0, 0.14], range=[0, 1], visible=False, fixedrange=True),
-        ),
-    }  # fmt: skip
-
-
-class TransitionInfo(NamedTuple):
-    """T[true, given], rows sum to 1. words: the class names."""
-
-    matrix: np.ndarray
-    words: tuple[str, ...]
-
-
-def transition_info(matrix: np.ndarray, class_names: Sequence[str]) -> TransitionInfo:
-    matrix = np.asarray(matrix, dtype=float)
-    if matrix.shape != (len(class_names),) * 2:
-        raise ValueError(f"transition matrix {list(matrix.shape)} does not fit {len(class_names)} classes")
-    return TransitionInfo(matrix, tuple(class_names))
-
-
-def _cells(info: TransitionInfo, palette: Palette, meaning: str, keep: np.ndarray, write: bool) -> Trace:
-    """Part of the matrix in the colour of one meaning: right labels on the diagonal, wrong ones elsewhere."""
-    values = np.where(keep & (info.matrix > 0), info.matrix, np.nan)
-    text = [[f"{100 * value:.0f}" if value >= 0.005 else "" for value in row] for row in values.tolist()]
-    return {
-        "type": "heatmap", "name": MEANINGS[meaning].word, "x": list(info.words), "y": list(info.words), "z": values.tolist(),
-        "zmin": 0, "zmax": max(0.1, float(np.where(keep, info.matrix, 0).max())), "showscale": False, "xgap": 1, "ygap": 1,
-        "colorscale": [[0, palette.tint(meaning, 0.05)], [1, palette.tint(meaning, 0.6)]], "hoverongaps": False,
-        "text": text if write else None, "texttemplate": "%{text}" if write else None,
-        "textfont": {"size": 12, "color": palette.text},
-        "hovertemplate": "true %{y}: %{z:.1%} are given %{x}<extra></extra>",
-    }  # fmt: skip
-
-
-def transition_figure(info: TransitionInfo, palette: Palette, height: int = 380) -> Figure:
-    """Right labels on the diagonal in one colour, wrong ones in the other, each scaled on its own; numbers are percent."""
-    diagonal = np.eye(len(info.words), dtype=bool)
-    write = len(info.words) <= 14
-    longest = max(map(len, info.words))
-    room = 38 + min(110, 7 * longest)
-    across = {"showgrid": False, "showline": False, "ticks": "", "type": "category"}
-    upright = {"tickangle": -90} if longest > 4 else {}
-    return {
-        "data": [_cells(info, palette, "fit", diagonal, write), _cells(info, palette, "memorized", ~diagonal, write)],
-        "layout": layout(
-            palette, height, (room, 12, 12, room if upright else 46),
-            xaxis=axis("given label (numbers: % of the true class)", palette, constrain="domain", **across, **upright),
-            yaxis=axis("true label", palette, autorange="reversed", scaleanchor="x", constrain="domain", **across),
         ),
     }  # fmt: skip

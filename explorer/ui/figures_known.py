@@ -112,7 +112,7 @@ def known_figure(info: KnownInfo, palette: Palette, height: int = 320) -> Figure
     marks, words = [], []
     if info.marked is not None:
         epoch, text = info.marked
-        marks.append(epoch_mark(epoch, palette))
+        marks.append(epoch_mark(epoch, palette, (0, 1.04)))
         right = epoch > 0.7 * info.last
         words.append(note(text, epoch, 1, palette, xref="x", xanchor="right" if right else "left", yanchor="bottom", captureevents=False))
     return {

@@ -87,6 +87,11 @@ def _fractions(path: Path, x_range: tuple[float, float], y_range: tuple[float, f
     return np.column_stack([(np.array(values, dtype=float) - low) / (high - low) for values, (low, high) in both])
 
 
+def _level(height: float) -> np.ndarray:
+    """A line across the drawing, as points ``[51, 2]``."""
+    return np.column_stack([np.linspace(0, 1, 51), np.full(51, height)])
+
+
 def _apart(path: Path, points: np.ndarray, share: float, keep_free: Box | None = None) -> tuple[int, ...]:
     """The first epoch, then any at least ``share`` of the height away from all taken before and from the last."""
     points = points * [_ASPECT, 1.0]
@@ -122,7 +127,7 @@ def plane_info(
     if path.epoch:
         line = dense(points)
         means = [] if region is None else [(region[1] - y_range[0]) / (y_range[1] - y_range[0])]
-        rules = [np.column_stack([np.linspace(0, 1, 51), np.full(51, each)]) for each in (height, *means)]
+        rules = [_level(each) for each in (height, *means)]
         side, words = best_side(points[-1], 0.12, 0.1, 0.02, np.concatenate([line, *rules]))
     right, left = (Box(start, start + 0.36, height - 0.1, height) for start in (0.64, 0.0))
     return PlaneInfo(
@@ -158,19 +163,16 @@ def _marker_colours(path: Path, palette: Palette) -> list[str]:
     return [mix(palette.faint, palette.text, share) for share in np.linspace(0.2, 1, len(path.epoch)).tolist()]
 
 
-def _label_side(path: Path, i: int, width: float) -> str:
-    """Where the way leaves room: beside a steep piece, above a flat one, below it near the top."""
-    around = max(1, len(path.epoch) // 20)
-    before, after = max(0, i - around), min(len(path.epoch) - 1, i + around)
-    dx = (path.susceptibility[after] - path.susceptibility[before]) / width
-    dy = path.train_accuracy[after] - path.train_accuracy[before]
-    if abs(dy) < 0.6 * abs(dx):
-        return "bottom right" if path.train_accuracy[i] > 0.93 else "top left"
-    return "middle left" if dx * dy > 0 and path.susceptibility[i] / width > 0.06 else "middle right"
+def _label_sides(info: PlaneInfo, marked: list[int]) -> list[str]:
+    """For each marked epoch the side on which its number covers the least of the way and of the ceiling."""
+    points = _fractions(info.path, info.x_range, info.y_range)
+    low, high = info.y_range
+    taken = np.concatenate([dense(points), _level(-1.0 if info.ceiling is None else (info.ceiling - low) / (high - low))])
+    return [best_side(points[i], 0.03, 0.08, 0.012, taken)[0] for i in marked]
 
 
 def _way(info: PlaneInfo, palette: Palette) -> list[Trace]:
-    path, width = info.path, info.x_range[1] - info.x_range[0]
+    path = info.path
     line = {"type": "scatter", "mode": "lines", "name": "this run", "x": path.susceptibility, "y": path.train_accuracy,
             "hoverinfo": "skip", "line": {"color": palette.muted, "width": 2}}  # fmt: skip
     marked = [i for i, epoch in enumerate(path.epoch) if epoch in info.marks]
@@ -181,7 +183,7 @@ def _way(info: PlaneInfo, palette: Palette) -> list[Trace]:
         "x": [path.susceptibility[i] for i in marked], "y": [path.train_accuracy[i] for i in marked],
         "marker": {"color": [colour[i] for i in marked], "size": [size[i] for i in marked], "line": edge},
         "text": [str(path.epoch[i]) if path.epoch[i] in info.labels else "" for i in marked],
-        "textposition": [_label_side(path, i, width) for i in marked],
+        "textposition": _label_sides(info, marked),
         "textfont": {"color": palette.muted, "size": 12}, "cliponaxis": False,
         "hovertemplate": "epoch %{customdata}<br>susceptibility %{x:.2~g} nats<br>training accuracy %{y:.1%}<extra></extra>",
     }  # fmt: skip

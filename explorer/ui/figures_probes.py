@@ -87,10 +87,11 @@ def probes_figure(info: ProbesInfo, palette: Palette, height: int = 230) -> Figu
 
 def _probes_layout(info: ProbesInfo, palette: Palette, height: int, labels: list[dict[str, Any]]) -> dict[str, Any]:
     small: dict[str, Any] = {"nticks": 4, "exponentformat": "power"}
+    spans = {"y": _span(info.susceptibility), "y2": _span(info.curvature)}
     return layout(
         palette, height, (60, 176, 10, 44), annotations=labels, hovermode="x unified",
-        shapes=[] if info.chosen is None else [epoch_mark(info.chosen, palette)],
+        shapes=[] if info.chosen is None else [epoch_mark(info.chosen, palette, span, yref) for yref, span in spans.items()],
         xaxis=epoch_axis(palette, info.last, anchor="y2", unifiedhovertitle={"text": "epoch %{x}"}),
-        yaxis=axis("nats", palette, domain=[0.56, 1.0], range=_span(info.susceptibility), **small),
-        yaxis2=axis(MEANINGS["curvature"].word.removeprefix("mean "), palette, domain=[0.0, 0.44], range=_span(info.curvature), **small),
+        yaxis=axis("nats", palette, domain=[0.56, 1.0], range=spans["y"], **small),
+        yaxis2=axis(MEANINGS["curvature"].word.removeprefix("mean "), palette, domain=[0.0, 0.44], range=spans["y2"], **small),
     )  # fmt: skip

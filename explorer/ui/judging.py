@@ -22,7 +22,10 @@ from explorer.ui.score_groups import not_computed
 Quality = dict[str, dict[str, Any]]
 
 PRECISION = "Share of wrong labels among so many most suspicious images."
-PASSES = "Forward passes of each image over the whole run, beyond bare training; a backward pass counts as two."
+PASSES = (
+    "Forward passes of each image over the whole run, beyond bare training. A backward pass counts as two, or as one where only the "
+    "image's gradient is taken."
+)
 TIMES = "Cost of the run with this score; bare training is 1."
 
 
@@ -110,7 +113,7 @@ def _table(run: Run, scores: dict[str, Array], found: Quality) -> None:
     left, right = st.columns([2.5, 1], gap="medium")
     with left:
         picked = st.dataframe(
-            rows, hide_index=True, width="stretch", height=34 * (len(rows) + 1) + 2, row_height=34, column_config=columns,
+            rows, hide_index=True, width="stretch", height=34 * (len(rows) + 1) + 3, row_height=34, column_config=columns,
             column_order=[name for name in rows.columns if name != "name"], on_select="rerun", selection_mode="single-row-required",
             key=f"score_table_{run.run_id}", alt="Every score with its quality, cost and paper",
         )["selection"]["rows"]  # fmt: skip

@@ -16,7 +16,7 @@ from explorer.config import RunConfig
 from explorer.records import EpochRecord
 from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
-from tests.browser.serving import PATIENCE, Server, chromium, chromium_path, settle
+from tests.browser.serving import OURS, PATIENCE, Server, chromium, chromium_path, settle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -41,7 +41,7 @@ class Visitor:
         settle(self.page)
 
     def button(self, label: str) -> None:
-        self.page.get_by_role("button", name=label, exact=True).click(timeout=PATIENCE)
+        self.page.locator(OURS).get_by_role("button", name=label, exact=True).click(timeout=PATIENCE)
 
     def sees(self, words: str) -> None:
         self.page.get_by_text(words).first.wait_for(timeout=PATIENCE)
@@ -106,11 +106,13 @@ def long() -> str:
 
 
 @pytest.fixture
-def arrive(browser: Browser, server: Server) -> Iterator[Callable[..., Visitor]]:
+def arrive(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
     """``arrive()`` or ``arrive(server)``: a new visitor with a browser profile of their own.
 
     No page may complain in the console, or show an exception.
     """
+    if "own_server" in request.fixturenames:
+        request.getfixturevalue("own_server")  # begun before, so that it ends after its visitors have gone
     visitors: list[Visitor] = []
 
     def new(other: Server | None = None) -> Visitor:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from explorer.records import StoreError, TrainingError
 from explorer.runs.execution import execute
 from explorer.runs.memorization import execute_memorization
 from explorer.runs.store import RunStore
-from tests.browser.serving import PATIENCE, Server, chromium, settle
+from tests.browser.serving import OURS, PATIENCE, Server, chromium, settle
 
 SIZES = ((1280, 800), (1920, 1080))
 NARROW = (1024, 768)
@@ -103,22 +103,14 @@ def train_missing(home: Path) -> dict[str, str]:
 
 def press(label: str) -> Callable[[Page], None]:
     def action(page: Page) -> None:
-        page.get_by_role("button", name=label, exact=True).click()
+        page.locator(OURS).get_by_role("button", name=label, exact=True).click()
 
     return action
 
 
-def open_tab(label: str) -> Callable[[Page], None]:
-    def action(page: Page) -> None:
-        page.get_by_role("tab", name=label).click()
-        page.wait_for_timeout(700)
-
-    return action
-
-
-def scrolled(page: Page) -> None:
-    page.mouse.move(700, 400)
-    page.mouse.wheel(0, 500)
+def scrolled(page: Page, pixels: int = 500) -> None:
+    page.mouse.move(page.evaluate("innerWidth") - 12, 400)  # beside tables, which take the wheel for themselves
+    page.mouse.wheel(0, pixels)
     page.wait_for_timeout(400)
 
 
@@ -133,6 +125,9 @@ def shots(ids: dict[str, str]) -> list[Shot]:
         Shot("earlier runs", "/"),
         Shot("finished", at("finished")),
         Shot("finished, below", at("finished"), scrolled),
+        Shot("noise", "/?noise=asymmetric&noise_rate=0.3", press("Which label becomes which")),
+        Shot("elr", at("elr")),
+        Shot("elr, below", at("elr"), scrolled),
         Shot("regions", at("compared")),
         Shot("failed", at("failed")),
         Shot("no truth", at("no truth")),
@@ -141,12 +136,19 @@ def shots(ids: dict[str, str]) -> list[Shot]:
         Shot("no such run", "/?run=zzz"),
         Shot("inspect", at("finished", "inspect")),
         Shot("inspect, below", at("finished", "inspect"), scrolled),
-        Shot("inspect pairs", at("finished", "inspect"), open_tab("Near-duplicates")),
-        Shot("inspect quality", at("finished", "inspect"), open_tab("How good are the scores?")),
+        Shot("inspect elr", at("elr", "inspect")),
+        Shot("inspect pairs", at("finished", "inspect", "&tab=pairs")),
+        Shot("inspect map", at("elr", "inspect", "&tab=map")),
+        Shot("inspect scores", at("elr", "inspect", "&tab=scores")),
+        Shot("inspect scores, below", at("elr", "inspect", "&tab=scores"), scrolled),
+        Shot("inspect scores, far below", at("elr", "inspect", "&tab=scores"), partial(scrolled, pixels=20_000)),
+        Shot("inspect memorization", at("finished", "inspect", "&tab=memorization")),
+        Shot("inspect memorization, below", at("finished", "inspect", "&tab=memorization"), scrolled),
+        Shot("inspect memorization offered", at("planted", "inspect", "&tab=memorization")),
         Shot("inspect planted", at("planted", "inspect", "&show=conflict")),
-        Shot("inspect planted pairs", at("planted", "inspect"), open_tab("Near-duplicates")),
-        Shot("inspect planted quality", at("planted", "inspect"), open_tab("How good are the scores?")),
+        Shot("inspect planted pairs", at("planted", "inspect", "&tab=pairs")),
         Shot("inspect no truth", at("no truth", "inspect")),
+        Shot("inspect no truth, scores", at("no truth", "inspect", "&tab=scores")),
     ]
 
 
@@ -244,7 +246,6 @@ def main() -> None:
                     if asked.only in "live":
                         files += take_live(page, server, asked.out, suffix, int(time.time()) % 1_000_000)
         contact_sheet(files, asked.out / "sheet.png")
-    shutil.rmtree(empty, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
+OURS = '[data-testid="stMainBlockContainer"], [data-testid="stSidebar"]'  # Streamlit's own header says "Stop" while a script runs
 PATIENCE = 60_000  # ms: machines that test are slow and busy
 
 

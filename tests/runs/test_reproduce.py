@@ -19,16 +19,16 @@ from explorer.runs.execution import execute
 from explorer.runs.reproduce import ALL, COLUMNS, Outcome, reproduce, select, write_table
 from explorer.runs.store import RunStore
 
-SMALL_RUN = {"train_size": 120, "epochs": 6, "batch_size": 16, "width": 4, "second_split_epochs": 0, "folds": 0}
+SMALL_RUN = {"train_size": 80, "epochs": 4, "batch_size": 16, "width": 4, "second_split_epochs": 0, "folds": 0}
 
 
 def small(config: RunConfig | MemorizationConfig) -> RunConfig | MemorizationConfig:
     """The same claim on 120 images: what it measures means nothing, but it is measured by the same code."""
     if isinstance(config, MemorizationConfig):
-        return dataclasses.replace(config, train_size=120, epochs=2, models=4)
+        return dataclasses.replace(config, train_size=80, epochs=2, models=4)
     changes: dict[str, Any] = SMALL_RUN | {"folds": min(config.folds, 2), "second_split_epochs": min(config.second_split_epochs, 1)}
     if config.dataset == "planted":
-        changes |= {"train_size": 300, "epochs": 2}
+        changes |= {"train_size": 100, "epochs": 2}
     return dataclasses.replace(config, **changes)
 
 
@@ -41,6 +41,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     return RunStore(tmp_path_factory.mktemp("claims"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", [c for c in ALL if not c.needs_gpu], ids=lambda c: c.name)
 def test_every_claim_can_be_run_and_measured(claim: Claim, shared_store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     if claim.name != "noise-rates":

@@ -25,6 +25,8 @@ from explorer.training.torchvision_models import Enlarge
 from tests.support import assert_same_epochs, assert_same_tensors, epoch_records, names, toy_dataset, toy_labels
 
 OF_TORCHVISION = tuple(name for name in config.MODELS if name not in config.SCALABLE)
+# training one of torchvision takes seconds
+TRAINED = [*config.SCALABLE, *(pytest.param(name, marks=pytest.mark.slow) for name in OF_TORCHVISION)]
 AS_THEY_ARE = ("densenet121", "mobilenet_v2", "efficientnet_b0", "shufflenet_v2_x1_0")  # only the classifier is taken off
 
 
@@ -218,7 +220,7 @@ def weights(state: bytes | None) -> dict[str, Tensor]:
 
 
 @pytest.mark.usefixtures("state_every_epoch")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_short_run_learns_is_probed_and_goes_on_where_it_stopped(name: str) -> None:
     run, prepared = short(name), prepare(1, 8)
     records = list(pipeline.run(run, prepared=prepared, threads=1))
@@ -237,7 +239,7 @@ def test_a_short_run_learns_is_probed_and_goes_on_where_it_stopped(name: str) ->
     assert_same_tensors(after, weights(continued[0].state))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_colour_images_are_trained_on(name: str) -> None:
     run = short(name, epochs=1, curvature_every=0, susceptibility_lr=0.0)
     untouched, last = epoch_records(pipeline.run(run, prepared=prepare(3, 32), threads=1))

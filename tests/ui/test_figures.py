@@ -35,7 +35,7 @@ def _epochs(last: int = 6, truth: bool = True) -> pd.DataFrame:
 
 def _history() -> figures_images.HistoryInfo:
     loss = np.array([3.0, 2.5, 1.0, 0.1], dtype=np.float16)
-    return figures_images.history_info(range(1, 5), loss, 1 - loss, ["4", "1", "1", "7"], "7", "1", chosen=2)
+    return figures_images.history_info(range(1, 5), loss, 1 - loss, ["4", "1", "1", "7"], "7", "1")
 
 
 def _quality() -> pd.DataFrame:

@@ -4,19 +4,23 @@ import streamlit as st
 
 from explorer.ui import data_map, glossary, inspection, judging, pairs, stability, state
 
-TABS = {
-    "Images": inspection.show_gallery,
-    "Near-duplicates": pairs.show_pairs,
-    "Data map": data_map.show_map,
-    "How good are the scores?": judging.show_quality,
-    "Memorization (Feldman-Zhang)": stability.show_memorization,
+TABS = {  # name in the URL: title, what it shows
+    "images": ("Images", inspection.show_gallery),
+    "pairs": ("Near-duplicates", pairs.show_pairs),
+    "map": ("Data map", data_map.show_map),
+    "scores": ("How good are the scores?", judging.show_quality),
+    "memorization": ("Memorization (Feldman-Zhang)", stability.show_memorization),
 }
 
 state.show_url_errors()
 run = inspection.choose_run()
 if run is not None:
-    for tab, show in zip(st.tabs(list(TABS), key="inspect_tab", on_change="rerun"), TABS.values(), strict=True):
+    asked = state.page_value("tab")
+    st.session_state.setdefault("inspect_tab", TABS[asked if asked in TABS else "images"][0])
+    tabs = st.tabs([title for title, _ in TABS.values()], key="inspect_tab", on_change="rerun")
+    for tab, (name, (_, show)) in zip(tabs, TABS.items(), strict=True):
         if tab.open:  # what nobody looks at is not computed
+            state.write_query(tab=name if name != "images" else None)
             with tab:
                 show(run)
     glossary.explain_scores()
