@@ -152,6 +152,7 @@ def test_a_file_that_cannot_be_used_exits_2(store: RunStore, fast_path: Path, ca
 # -- interrupted -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are those of Unix")
 def test_ctrl_c_exits_130_keeps_the_networks_and_the_same_command_continues(store: RunStore, fast_path: Path) -> None:
     settings = {"models": 100_000, "epochs": 20, "batch_size": 2, "model": "cnn"}  # one at a time

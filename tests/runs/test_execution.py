@@ -250,6 +250,7 @@ def whole(fast_path: Path, quick: RunConfig, state_every_epoch: None) -> Path:
     return store.root / train_through(store, quick)
 
 
+@pytest.mark.slow
 def test_killed_before_any_write_a_run_continues_to_the_same_bits(fast_path: Path, quick: RunConfig, whole: Path) -> None:
     moments = kill_and_continue(fast_path, quick, whole, start="", end="")
     assert moments.count("write checkpoint.pt") == 3
@@ -300,6 +301,7 @@ def flags(config: RunConfig) -> list[str]:
 
 
 @unix
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(3))
 def test_kill_9_at_a_random_moment_then_the_same_run_continues_to_the_same_bits(fast_path: Path, uninterrupted: Path, number: int) -> None:
     seed = random.SystemRandom().randrange(10**6)

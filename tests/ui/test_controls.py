@@ -96,6 +96,7 @@ def test_what_a_number_widget_lets_in_the_config_accepts(visit: Visit, loss: str
         assert option.high is None or widget.max == option.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [o.name for o in OPTIONS.values() if o.kind in (int, float) and o.name != "folds"])
 def test_the_smallest_and_the_largest_value_of_a_setting_is_no_exception(visit: Visit, name: str) -> None:
     page = visit("train", train_size="20", **visible(name))
@@ -106,6 +107,7 @@ def test_the_smallest_and_the_largest_value_of_a_setting_is_no_exception(visit: 
             assert page.get_by_key(name).value == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*(o.name for o in OPTIONS.values() if o.choices), "folds"])
 def test_every_choice_of_a_setting_is_no_exception(visit: Visit, name: str) -> None:
     page = visit("train", train_size="20")

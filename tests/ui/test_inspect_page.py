@@ -81,12 +81,14 @@ def table(page: AppTest, place: int = 0) -> dict[str, list[object]]:
 # -- every tab, every kind of run ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("kind", ["finished", "stopped", "interrupted", "no truth"])
 def test_every_tab_opens_on_every_kind_of_run(look: Look, stocked: Library, kind: str, tab: str) -> None:
     assert said(look(stocked.ids[kind], tab))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("kind", ["everything", "foreign", "memorized"])
 def test_every_tab_opens_on_every_kind_of_science(look: Look, shop: Library, kind: str, tab: str) -> None:
