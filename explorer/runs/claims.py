@@ -168,13 +168,21 @@ TRACKED: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def tracking(run: Run, saturated: float = 0.95) -> float:
-    """Pearson correlation over the epochs, before memorization saturates, of susceptibility and memorized share."""
-    memorized, zeta = run.epochs["memorized"][1:], run.epochs["susceptibility"][1:]
+FIXED = " (fixed rate)"
+
+
+def tracking(run: Run, probe: str = "susceptibility", saturated: float = 0.95) -> float:
+    """Pearson correlation over the epochs, before memorization saturates, of a probe's susceptibility and the memorized share."""
+    memorized, zeta = run.epochs["memorized"][1:], run.epochs[probe][1:]
     before = int(np.argmax(memorized >= saturated)) if (memorized >= saturated).any() else len(memorized)
     if before < 3 or np.ptp(memorized[:before]) == 0:
         return math.nan
     return float(np.corrcoef(zeta[:before], memorized[:before])[0, 1])
+
+
+def _trackings(runs: Mapping[str, Run]) -> dict[str, float]:
+    paper = {role: tracking(run) for role, run in runs.items()}
+    return paper | {role + FIXED: tracking(run, "susceptibility_fixed_lr") for role, run in runs.items()}
 
 
 def _fading(runs: Mapping[str, Run]) -> dict[str, float]:
@@ -238,12 +246,13 @@ CLAIMS: tuple[Claim, ...] = (
         "digits, inclusive 80 %",
         lambda seed: {role: redrawn(seed, 0.8, loss="elr_plus", **parts) for role, parts in ABLATION.items()}, _tests,
         lambda v: falling(v, "and both test %", "and mixup test %", "and averages test %", "two networks test %"),
+        note="the parts come in the paper's order, but in 30 short epochs averages add nothing to mixup",
     ),
     Claim(
         "susceptibility-tracks", "Within a run, susceptibility follows the memorized share until that saturates.", "correlation above .9",
         "digits, inclusive 40 %, four settings", lambda seed: {role: redrawn(seed, 0.4, **changes) for role, changes in TRACKED.items()},
-        lambda runs: {role: tracking(run) for role, run in runs.items()},
-        lambda v: all(mean(each) > 0.9 for each in v.values()),
+        _trackings, lambda v: all(mean(each) > 0.9 for name, each in v.items() if not name.endswith(FIXED)),
+        note="under a cosine schedule the paper's probe fades while memorization goes on; the fixed-rate probe does not",
     ),
     Claim(
         "susceptibility-fades", "Under a cosine schedule the paper's probe fades to nothing; at a fixed rate it does not.", "to 0",
@@ -254,5 +263,6 @@ CLAIMS: tuple[Claim, ...] = (
         "regions", "Networks of region 1 (trainable, resistant) have the best clean test accuracy.",
         "61.8 / 57.9 / 51.3 / 51.4 % (Clothing1M)",
         "digits, inclusive 40 %, 12 settings, fixed-rate probe", _sweep, _region_tests, _regions_hold,
+        note="with 36 % wrong labels a training accuracy above 64 % is itself memorization: here the networks that fit least test best",
     ),
 )  # fmt: skip
