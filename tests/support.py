@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -180,4 +181,5 @@ def _command_line(arguments: list[str], output: str, file_limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
     from explorer.__main__ import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C, and so would its children
     sys.exit(main(arguments))
