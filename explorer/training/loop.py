@@ -44,48 +44,54 @@ def train(config: RunConfig, data: Dataset, given_label: Array, state: bytes | N
     train_set, test_set = on_device(data, given_label, device, computed_size(config.model, size))
     shape = {"images": len(given_label), "channels": channels, "size": size, "num_classes": data.num_classes}
     learner = new_learner(config, **shape, device=device)
-    rows = torch.arange(len(train_set))
     if state is not None:
         restore(learner, state)
     saving = Saving()
     for epoch in range(learner.epoch + 1, config.epochs + 1):
-        clock = Clock()
-        drops = (math.nan, math.nan)
-        if epoch > 0:
-            if config.susceptibility_lr > 0:
-                with clock("probe"):
-                    drops = _susceptibility(config, learner, train_set, epoch)
-                yield Progress(epoch, "susceptibility", config.batch_size, config.batch_size)
-            yield from train_epoch(config, learner, train_set, rows, epoch, clock)
-        learner.epoch = epoch
-        logits, embedding = yield from evaluate(learner.predictor, train_set, epoch, clock)
-        test_logits, _ = yield from evaluate(learner.predictor, test_set, epoch, clock)
-        curvature = None
-        if due(epoch, config.curvature_every):
-            curvature = yield from _curvature(config, learner, train_set, epoch, clock)
-        facts = facts_of(logits, train_set.label) | targets_of(learner, train_set.label)
-        _check_finite(facts["train_loss"], epoch, config)
-        yield EpochRecord(
-            epoch=epoch,
-            step=learner.members[0].step,
-            **facts,
-            test_predicted_label=to_numpy(test_logits.argmax(dim=1), np.uint16),
-            test_loss=F.cross_entropy(test_logits, test_set.label).item() if len(test_set) else math.nan,
-            learning_rate=learning_rate(config, epoch),
-            susceptibility_drop=drops[0],
-            susceptibility_drop_fixed_lr=drops[1],
-            curvature=None if curvature is None else to_numpy(curvature.curvature, np.float32),
-            sensitivity=None if curvature is None else to_numpy(curvature.sensitivity, np.float32),
-            embedding=to_numpy(embedding, np.float32) if _embedding_due(config, epoch) else None,
-            state=saving.state(learner, last=epoch == config.epochs),
-            train_seconds=clock.seconds["train"],
-            eval_seconds=clock.seconds["eval"],
-            probe_seconds=clock.seconds["probe"],
-        )
+        yield (yield from _epoch(config, learner, train_set, test_set, epoch, saving))
     unseen = yield from out_of_sample(config, train_set, data.num_classes)
     halves = yield from second_split(config, train_set, data.num_classes)
     parameters = sum(p.numel() for p in learner.predictor.parameters())
     yield FinalRecord(learner.epoch, learner.members[0].step, parameters, peak_memory_mb(device), unseen, halves)
+
+
+def _epoch(
+    config: RunConfig, learner: Learner, train_set: Images, test_set: Images, epoch: int, saving: Saving
+) -> Generator[Progress, None, EpochRecord]:
+    """Probe, train, evaluate, probe: yields Progress and returns what happened; epoch 0 is only evaluated."""
+    clock = Clock()
+    drops = (math.nan, math.nan)
+    if epoch > 0:
+        if config.susceptibility_lr > 0:
+            with clock("probe"):
+                drops = _susceptibility(config, learner, train_set, epoch)
+            yield Progress(epoch, "susceptibility", config.batch_size, config.batch_size)
+        yield from train_epoch(config, learner, train_set, torch.arange(len(train_set)), epoch, clock)
+    learner.epoch = epoch
+    logits, embedding = yield from evaluate(learner.predictor, train_set, epoch, clock)
+    test_logits, _ = yield from evaluate(learner.predictor, test_set, epoch, clock)
+    curvature = None
+    if due(epoch, config.curvature_every):
+        curvature = yield from _curvature(config, learner, train_set, epoch, clock)
+    facts = facts_of(logits, train_set.label) | targets_of(learner, train_set.label)
+    _check_finite(facts["train_loss"], epoch, config)
+    return EpochRecord(
+        epoch=epoch,
+        step=learner.members[0].step,
+        **facts,
+        test_predicted_label=to_numpy(test_logits.argmax(dim=1), np.uint16),
+        test_loss=F.cross_entropy(test_logits, test_set.label).item() if len(test_set) else math.nan,
+        learning_rate=learning_rate(config, epoch),
+        susceptibility_drop=drops[0],
+        susceptibility_drop_fixed_lr=drops[1],
+        curvature=None if curvature is None else to_numpy(curvature.curvature, np.float32),
+        sensitivity=None if curvature is None else to_numpy(curvature.sensitivity, np.float32),
+        embedding=to_numpy(embedding, np.float32) if _embedding_due(config, epoch) else None,
+        state=saving.state(learner, last=epoch == config.epochs),
+        train_seconds=clock.seconds["train"],
+        eval_seconds=clock.seconds["eval"],
+        probe_seconds=clock.seconds["probe"],
+    )
 
 
 def due(epoch: int, every: int) -> bool:

@@ -95,7 +95,8 @@ def test_one_started_while_it_stops_is_trained_after_that(worker: Worker) -> Non
     live(worker, memorization_id, training)
     worker.stop_memorization(memorization_id)
     worker.start_memorization(ENDLESS)
-    live(worker, memorization_id, lambda now: training(now) and now.wish == "")
+    again = live(worker, memorization_id, lambda now: training(now) and now.wish == "")
+    assert again.state == "running"
 
 
 def test_runs_go_first(worker: Worker, tiny: RunConfig) -> None:
