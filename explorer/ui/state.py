@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.config import OPTIONS, ConfigError, RunConfig, with_preset
 
-PAGE_KEYS = ("run", "tab", "score", "show", "image", "cls", "epoch", "axis", "top", "token")
+PAGE_KEYS = ("run", "tab", "score", "show", "image", "cls", "axis", "top", "token")
 
 
 def start() -> None:
