@@ -98,15 +98,15 @@ def run_command(options: argparse.Namespace) -> int:
     store = RunStore(options.runs)
     if not options.again and store.exists(run_id) and store.status(run_id)[0] == "finished":
         for row in store.folder(run_id).rows():
-            print(epoch_line(row))
+            print(epoch_line(row, trained=config.trains))
         print(run_id)
         return 0
     with _terminable(), contextlib.closing(execute(store, config, again=options.again)) as records, _bar(tqdm, "epoch") as bar:
         for record in records:
             if isinstance(record, EpochRecord):
-                tqdm.write(epoch_line(store.folder(run_id).rows()[-1]), file=sys.stdout)
+                tqdm.write(epoch_line(store.folder(run_id).rows()[-1], trained=config.trains), file=sys.stdout)
                 sys.stdout.flush()
-                bar.total = config.epochs
+                bar.total = config.canonical().epochs
                 bar.n = record.epoch
                 bar.refresh()
     print(run_id)

@@ -25,6 +25,11 @@ LOSSES = ("ce", "elr", "elr_plus", "gce", "label_smoothing", "mixup")
 SCHEDULES = ("constant", "cosine", "step", "elr_step")
 AUGMENTS = ("none", "crop", "crop_mirror")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+UNTRAINED = "none"  # a model that trains nothing: predictions and embeddings are read from files
+# What that amounts to: the labels as they come, all images, and one look instead of epochs.
+ONE_LOOK: dict[str, Any] = {
+    "noise": "none", "noise_rate": 0.0, "open_set": "", "test_split": "none", "epochs": 1, "susceptibility_lr": 0.0, "curvature_every": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,12 @@ class DataConfig(Settings):
     true_label_column: str = option("", "Column of a table that holds the true labels, never shown to the network; empty: unknown.")
     image_size: int = option(0, "Side of the square images in pixels; 0: the set's own size, 32 where sizes differ.", low=0, high=512)
     train_size: int = option(0, "Number of training images, a stratified subset; 0: all.", low=0, high=1e9)
-    noise: str = option("symmetric", "How labels are made wrong on purpose.", choices=NOISES)
+    test_split: str = option(
+        "auto",
+        "Test images: auto takes the data's own, or holds some out; none tests on nothing and keeps every image for training.",
+        choices=("auto", "none"),
+    )
+    noise: str = option("symmetric", "How labels are made wrong on purpose; not at all with model none.", choices=NOISES)
     noise_rate: float = option(
         0.2,
         "Parameter of the noise kind as its paper defines it: the share of labels flipped (redrawn, for symmetric_inclusive; images "
@@ -70,7 +80,23 @@ class DataConfig(Settings):
 class RunConfig(DataConfig):
     """Everything that decides the numbers of a run. Same config, same machine kind: same numbers, bit for bit."""
 
-    model: str = option("cnn", "Network architecture.", choices=MODELS)
+    model: str = option("cnn", "Network architecture; none trains nothing: predictions are read from a file.", choices=(*MODELS, UNTRAINED))
+    pred_probs: str = option(
+        "",
+        "With model none, PATH of a .npy file of predicted probabilities, a row for each row of the data, a column for each class; empty: "
+        "pred_probs.npy in the data's folder if it is there.",
+    )
+    pred_probs_kind: str = option(
+        "out_of_sample",
+        "Whether pred_probs are by networks that never saw the image (out_of_sample, as confident learning needs them) or by one that was "
+        "trained on it.",
+        choices=("out_of_sample", "in_sample"),
+    )
+    embeddings: str = option(
+        "",
+        "With model none, PATH of a .npy file of embeddings, a row for each row of the data; empty: embeddings.npy in the data's folder if "
+        "it is there.",
+    )
     width: int = option(
         32, "Channels of the first block (cnn, resnet18); a mlp has 8 times as many hidden units; others are fixed.", low=1, high=512
     )
@@ -134,9 +160,16 @@ class RunConfig(DataConfig):
         if self.folds == 1:
             raise ConfigError("folds", self.folds, "leaves nothing to train on; use 0 (off) or 2 to 20")
 
+    @property
+    def trains(self) -> bool:
+        """Whether a network is trained at all."""
+        return self.model != UNTRAINED
+
     def canonical(self) -> Self:
         """The same run with settings that have no effect on it put to their defaults."""
         config = DataConfig.canonical(self)
+        if not self.trains:
+            return dataclasses.replace(config, **ONE_LOOK)
         if config.curvature_every == 0:
             unused = ("curvature_directions", "curvature_radius")
             config = dataclasses.replace(config, **{name: OPTIONS[name].default for name in unused})
@@ -146,6 +179,8 @@ class RunConfig(DataConfig):
 OPTIONS: dict[str, Option] = options_of(RunConfig)
 # (setting, its values, settings that have an effect only with these)
 EFFECTIVE: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("model", MODELS, ("test_split", "noise", "noise_rate", *tuple(OPTIONS)[list(OPTIONS).index("width") :])),
+    ("model", (UNTRAINED,), ("pred_probs", "pred_probs_kind", "embeddings")),
     ("noise", ("open_set",), ("open_set",)),
     ("model", SCALABLE, ("width",)),
     ("loss", ("elr", "elr_plus"), ("elr_beta", "elr_lambda")),

@@ -1,13 +1,15 @@
-"""The whole story of a run: data -> labels -> train. Read this first."""
+"""The whole story of a run: data -> labels -> train, or read what another network said. Read this first."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from explorer.config import DataConfig, MemorizationConfig, RunConfig
 from explorer.data import catalogue
+from explorer.data.given import check_given, read_given, with_files
 from explorer.data.noise import add_noise
 from explorer.records import Dataset, Labels, Progress, Record, SubsetRecord
 
@@ -24,16 +26,23 @@ class Prepared:
 
 def prepare(config: DataConfig) -> Prepared:
     """Load the images and make the labels; noise may replace images too. Same config, same data: same result."""
-    return Prepared(*add_noise(config, catalogue.load(config)))
+    config = config.canonical()
+    prepared = Prepared(*add_noise(config, catalogue.load(config)))
+    if isinstance(config, RunConfig) and not config.trains:
+        check_given(config, prepared.dataset)
+    return prepared
 
 
 def resolve(config: C) -> C:
     """The config with everything that depends on this machine made explicit: the device, and paths made absolute."""
+    config = config.canonical()
+    dataset = catalogue.absolute(config.dataset)
+    if isinstance(config, RunConfig) and not config.trains:
+        return replace(with_files(config), dataset=dataset, device="cpu")
     from explorer.training.devices import resolve_device
 
-    config = config.canonical()
     foreign = catalogue.foreign_set(config) if config.noise == "open_set" else ""
-    return replace(config, dataset=catalogue.absolute(config.dataset), open_set=foreign, device=resolve_device(config.device))
+    return replace(config, dataset=dataset, open_set=foreign, device=resolve_device(config.device))
 
 
 def identify(config: C) -> str:
@@ -44,6 +53,8 @@ def identify(config: C) -> str:
 
 def machine(config: RunConfig | MemorizationConfig) -> dict[str, object]:
     """What a run's numbers depend on besides its config: the device's name and the thread count (kept when it is continued)."""
+    if isinstance(config, RunConfig) and not config.trains:  # and torch stays where it is
+        return {"device_name": f"{platform.machine()} {config.device}", "threads": 1}
     from explorer.training.devices import device_name, thread_count
 
     return {"device_name": device_name(config.device), "threads": thread_count()}
@@ -64,15 +75,18 @@ def state_epoch(state: bytes) -> int:
 
 
 def run(config: RunConfig, state: bytes | None = None, prepared: Prepared | None = None, threads: int | None = None) -> Iterator[Record]:
-    """Train as ``config`` says and yield Progress, EpochRecord (0..epochs) and one FinalRecord.
+    """Train as ``config`` says and yield Progress, EpochRecord (0..epochs) and one FinalRecord; for model none see ``read_given``.
 
     Needs nothing but its config; ``state`` continues an earlier run, ``prepared`` saves loading the data twice and
     ``threads`` repeats an earlier run's count. Stop by not asking for the next record. Truth never reaches the
     training: it is handed the given labels only.
     """
+    prepared = prepared or prepare(config)
+    if not config.trains:
+        yield from read_given(config, prepared.dataset, prepared.labels.given_label)
+        return
     from explorer.training.loop import train
 
-    prepared = prepared or prepare(config)
     yield from train(config, prepared.dataset, prepared.labels.given_label, state, threads)
 
 

@@ -59,6 +59,7 @@ class Dataset:
     given_label: int64 ``[N]`` label of the source's label column, perhaps wrong.
     true_label: int64 ``[N]`` reference label, or None where nobody knows it.
     source_index: int64 ``[N]`` row in the source data, also after subsetting or hold-out.
+    source_rows: how many rows ``source_index`` counts, those that are left out included.
     test_label: int64 ``[M]``; ``test_is_reference`` tells whether these are reference labels
         ("clean test accuracy") or merely held-out given labels.
     notices: sentences for the person (resized, skipped, held out).
@@ -75,6 +76,7 @@ class Dataset:
     test_is_reference: bool
     planted: PlantedTruth | None = None
     notices: tuple[str, ...] = ()
+    source_rows: int = 0
 
     @property
     def num_classes(self) -> int:
@@ -109,7 +111,8 @@ class Labels:
 class Progress:
     """Yielded after every batch of training, evaluation and probes.
 
-    phase: train, evaluate, susceptibility, curvature; after the last epoch folds, second_split; of a memorization run models.
+    phase: train, evaluate, susceptibility, curvature; after the last epoch folds, second_split; of a memorization run models;
+        read, where nothing is trained.
     """
 
     epoch: int
@@ -121,6 +124,9 @@ class Progress:
 @dataclass(frozen=True, slots=True, eq=False)
 class EpochRecord:
     """What happened in one epoch; arrays are read-only copies, in evaluation mode, un-augmented.
+
+    Where nothing is trained there is one record, epoch 1, of what was read: its scalars are NaN where they are unknown, and
+    without predictions loss, margin, el2n and predicted_label are None.
 
     loss: float16 ``[N]`` cross-entropy against the given label in nats, clipped to the finite range.
     margin: float16 ``[N]`` logit of the given label minus the best other logit.
@@ -138,10 +144,10 @@ class EpochRecord:
 
     epoch: int
     step: int  # optimizer steps so far
-    loss: Array
-    margin: Array
-    el2n: Array
-    predicted_label: Array
+    loss: Array | None
+    margin: Array | None
+    el2n: Array | None
+    predicted_label: Array | None
     test_predicted_label: Array
     train_loss: float
     test_loss: float
@@ -208,7 +214,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
-    """Per-image facts of epochs 1..E, stacked, oldest first (see EpochRecord).
+    """Per-image facts of epochs 1..E, stacked, oldest first (see EpochRecord); of no epoch where there were no predictions.
 
     epochs: int ``[E]``. loss, margin, el2n: float16 ``[E, N]``. predicted_label: uint16 ``[E, N]``.
     curvature, sensitivity: float32 ``[P, N]`` of the probed epochs, named in curvature_epochs int ``[P]``.

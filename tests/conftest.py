@@ -27,6 +27,18 @@ TINY = RunConfig(
 )  # fmt: skip
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process for what measures, prints or drives a browser, and where a second would start no sooner than the first is done.
+
+    Otherwise as many as there are processors, up to the limit of .pytest.ini.
+    """
+    marks = config.option.markexpr
+    alone = not marks or any(mark in marks and f"not {mark}" not in marks for mark in ("browser", "benchmark"))
+    files = [Path(argument.split("::")[0]) for argument in config.args]
+    few = bool(config.option.keyword) or (len(files) <= 3 and all(file.is_file() for file in files))
+    return 0 if alone or few or config.option.capture == "no" else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test reads or writes the home of whoever runs the tests."""

@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from explorer.config import OPTIONS, ConfigError, Option, RunConfig, elr_preset, with_preset
+from explorer.config import MODELS, OPTIONS, ConfigError, MemorizationConfig, Option, RunConfig, elr_preset, with_preset
 
 BAD = [
     ("noise_rate", 1.2), ("noise_rate", -0.1), ("noise_rate", math.nan), ("noise_rate", math.inf), ("noise_rate", True),
@@ -146,7 +146,8 @@ def test_frozen_and_hashable() -> None:
 RELEVANT = {
     "open_set": RunConfig(noise="open_set"), "elr_beta": RunConfig(loss="elr"), "elr_lambda": RunConfig(loss="elr_plus"),
     "ema_momentum": RunConfig(loss="elr_plus"), "mixup_alpha": RunConfig(loss="mixup"), "gce_q": RunConfig(loss="gce"),
-    "smoothing": RunConfig(loss="label_smoothing"),
+    "smoothing": RunConfig(loss="label_smoothing"), "pred_probs": RunConfig(model="none"), "pred_probs_kind": RunConfig(model="none"),
+    "embeddings": RunConfig(model="none"),
 }  # fmt: skip
 
 
@@ -169,6 +170,8 @@ def test_every_field_with_an_effect_changes_the_run_id(name: str) -> None:
         ({"loss": "ce"}, {"elr_beta": 0.1}),
         ({"loss": "ce"}, {"elr_lambda": 9.0}),
         ({"curvature_every": 0}, {"curvature_directions": 7, "curvature_radius": 0.5}),
+        ({"model": "none"}, {"noise": "open_set", "open_set": "digits", "noise_rate": 0.7, "test_split": "none"}),
+        ({"model": "none"}, {"epochs": 7, "loss": "elr", "lr": 0.5, "folds": 4, "curvature_every": 3, "seed": 5, "device": "cuda"}),
     ],
 )
 def test_a_field_without_effect_does_not_change_the_run_id(settings: dict[str, object], irrelevant: dict[str, object]) -> None:
@@ -202,6 +205,18 @@ def test_a_field_without_an_effect_is_not_in_the_run_id(name: str) -> None:
     base = RunConfig(noise="symmetric", loss="ce")
     changed = dataclasses.replace(base, **{name: other_value(OPTIONS[name], random.Random(name))})
     assert changed != base and changed.run_id("x") == base.run_id("x")
+
+
+def test_a_run_that_trains_nothing_is_one_look_at_the_labels_as_they_come() -> None:
+    config = RunConfig(model="none", noise="pair_flip", epochs=50, embeddings="e.npy").canonical()
+    assert (config.epochs, config.noise, config.noise_rate, config.test_split, config.curvature_every) == (1, "none", 0.0, "none", 0)
+    assert config.embeddings == "e.npy" and not config.trains
+    assert all(RunConfig(model=name).trains for name in MODELS)
+
+
+def test_no_estimate_of_memorization_is_made_without_training() -> None:
+    with pytest.raises(ConfigError, match="model"):
+        MemorizationConfig(model="none")
 
 
 def test_one_fold_is_refused_because_it_leaves_nothing_to_train_on() -> None:

@@ -76,6 +76,105 @@ def auroc(suspicion: Array, positive: Array) -> float:
     return float((below.sum() + upto.sum()) / (2 * len(found) * len(others)))
 
 
+# -- where to cut ----------------------------------------------------------------------------------
+
+
+class ThresholdCounts(NamedTuple):
+    """What looking at every image from a threshold up would find: a row for each distinct value, most suspicious first.
+
+    threshold: float64 ``[T]``, falling suspicion; -inf for images whose score is unknown. tp, fp: int64 ``[T]``, how many
+    positives and how many others are at least that suspicious; the last row holds every image.
+    """
+
+    threshold: Array
+    tp: Array
+    fp: Array
+
+
+class Cut(NamedTuple):
+    """What the n most suspicious images hold. A cut through images of equal score has no one answer: they may stand in any order.
+
+    found: positives among the n, the mean over these orders. least, most: in the worst and in the best of them; equal to found
+    where the cut goes through no ties. tied: images of the score it goes through, 0 if none. threshold: suspicion of the n-th.
+    """
+
+    n: int
+    found: float
+    least: int
+    most: int
+    tied: int
+    threshold: float
+
+    @property
+    def precision(self) -> float:
+        return self.found / self.n
+
+
+def threshold_counts(suspicion: Array, positive: Array) -> ThresholdCounts:
+    """``suspicion``: float ``[N]``, N > 0, high is suspicious; NaN counts as least suspicious. positive: bool ``[N]``."""
+    values = np.asarray(suspicion, dtype=np.float64)
+    values = np.where(np.isnan(values), -np.inf, values)
+    order = np.argsort(-values, kind="stable")
+    values = values[order]
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # of each run of ties
+    tp = np.cumsum(positive[order], dtype=np.int64)[last]
+    return ThresholdCounts(values[last], tp, last + 1 - tp)
+
+
+def roc(counts: ThresholdCounts) -> tuple[Array, Array]:
+    """(false positive rate, true positive rate), float64 ``[T + 1]`` from (0, 0) to (1, 1); needs a positive and another image.
+
+    Straight lines between the points are exact: images of equal score stand in any order. The area below is the AUROC.
+    """
+    return np.append(0, counts.fp / counts.fp[-1]), np.append(0, counts.tp / counts.tp[-1])
+
+
+def precision_recall(counts: ThresholdCounts) -> tuple[Array, Array]:
+    """(recall, precision), float64 ``[T]``; needs a positive.
+
+    Read as steps, each precision holding back to the recall before it, the area below is the average precision.
+    """
+    return counts.tp / counts.tp[-1], counts.tp / (counts.tp + counts.fp)
+
+
+def found_by_rank(counts: ThresholdCounts) -> Array:
+    """float64 ``[N]``: positives among the first n images, n = 1 to N; inside ties the mean over the orders they may stand in."""
+    looked = counts.tp + counts.fp
+    return np.interp(np.arange(1, looked[-1] + 1), np.append(0, looked), np.append(0, counts.tp))
+
+
+def areas(counts: ThresholdCounts) -> tuple[float, float]:
+    """(AUROC, average precision), the areas below both curves; needs a positive and another image."""
+    recall, precision = precision_recall(counts)
+    across, up = roc(counts)
+    return float(np.trapezoid(up, across)), float(np.sum(np.diff(recall, prepend=0) * precision))
+
+
+def cut(counts: ThresholdCounts, n: int) -> Cut:
+    """Look at the ``n`` most suspicious images.
+
+    Raises:
+        ValueError: unless n is from 1 to the number of images.
+    """
+    looked = counts.tp + counts.fp
+    if not 1 <= n <= looked[-1]:
+        raise ValueError(f"n: {n} images cannot be looked at; there are {looked[-1]}, and at least 1 is needed")
+    row = int(np.searchsorted(looked, n))
+    before, tp_before = (int(looked[row - 1]), int(counts.tp[row - 1])) if row else (0, 0)
+    tied, taken, tied_tp = int(looked[row]) - before, n - before, int(counts.tp[row]) - tp_before
+    return Cut(
+        n=n,
+        found=tp_before + taken * tied_tp / tied,
+        least=tp_before + max(0, taken - (tied - tied_tp)),
+        most=tp_before + min(taken, tied_tp),
+        tied=tied if taken < tied else 0,
+        threshold=float(counts.threshold[row]),
+    )
+
+
+# -- over the epochs, and how sure -----------------------------------------------------------------
+
+
 def detection_over_epochs(
     facts: Facts, given_label: Array, is_mislabeled: Array, names: Sequence[str] = OVER_EPOCHS
 ) -> tuple[Array, dict[str, Array]]:

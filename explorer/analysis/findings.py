@@ -30,6 +30,10 @@ def story(run: Run, epoch: int) -> str:
     if not len(epochs["epoch"]):
         return "Preparing: loading images and building the network."
     now = {name: float(column[-1]) for name, column in epochs.items()}
+    if not run.config.trains:
+        return _read_elsewhere(run, now)
+    if math.isnan(now["test_accuracy"]):
+        return _untested(run, now)
     test = "test accuracy" if run.test_is_reference else "accuracy on held-out given labels"
     if now["epoch"] == 0:
         chance = _percent(1 / len(run.class_names))
@@ -49,6 +53,27 @@ def story(run: Run, epoch: int) -> str:
     if fell < FELL:
         return f"{memorized}, and {test} still holds ({_percent(now['test_accuracy'])}): a good moment to stop."
     return f"{memorized}. {peaked} and is {100 * fell:.1f} points lower now: since then it mostly memorizes."
+
+
+def _read_elsewhere(run: Run, now: Mapping[str, float]) -> str:
+    """Of predictions that came from a file."""
+    if math.isnan(now["train_accuracy"]):
+        more = "Images are compared by the embeddings that were read." if run.embedding is not None else "No predictions were read."
+        return f"Nothing was trained here. {more}"
+    said = f"Nothing was trained here: predictions were read. They agree with {_percent(now['train_accuracy'])} of the given labels"
+    return f"{said}." if math.isnan(now["memorized"]) else f"{said}, and with {_percent(now['memorized'])} of the wrong ones."
+
+
+def _untested(run: Run, now: Mapping[str, float]) -> str:
+    """Of a run without test images."""
+    if now["epoch"] == 0:
+        return "Untrained: it guesses. There are no test images."
+    if math.isnan(now["memorized"]):
+        return f"It fits {_percent(now['train_accuracy'])} of the given labels. There are no test images to hold that against."
+    return (
+        f"It fits {_percent(now['clean_accuracy'])} of the rightly labelled images and has memorized {_percent(now['memorized'])} of the "
+        "wrong labels. There are no test images to hold that against."
+    )
 
 
 def _without_truth(run: Run, now: Mapping[str, float], fell: float, peaked: str, test: str) -> str:

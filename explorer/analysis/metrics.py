@@ -30,6 +30,22 @@ def accuracy(predicted: Array, label: Array) -> float:
     return float(np.mean(predicted == label)) if len(label) else math.nan
 
 
+def share_interval(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """Interval, in [0, 1], of the share that a random sample of ``total`` with ``hits`` comes from: 95 % at the default ``z``.
+
+    Raises:
+        ValueError: for an empty sample, or hits outside it.
+
+    Source:
+        Wilson, Journal of the American Statistical Association 22, 1927.
+    """
+    if total < 1 or not 0 <= hits <= total:
+        raise ValueError(f"hits: {hits} of {total} is no sample; give 0 to {total} hits out of 1 or more")
+    share, spread = hits / total, z * z / total
+    centre, half = share + spread / 2, z * math.sqrt(share * (1 - share) / total + spread / (4 * total))
+    return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
+
+
 def wrong_label_split(predicted: Array, given: Array, true: Array) -> WrongLabelSplit:
     """What the network makes of the images whose given label is wrong.
 
@@ -60,7 +76,8 @@ def epoch_row(record: EpochRecord, labels: Labels, test_label: Array, earlier: S
     """The row of ``epochs.csv`` (see COLUMNS) for one record.
 
     Args:
-        earlier: rows of the epochs before it, for the running means. Columns that need truth are NaN where it is unknown.
+        earlier: rows of the epochs before it, for the running means. Columns that need truth are NaN where it is unknown, and
+            those that need predictions where there are none.
     """
     predicted = record.predicted_label
     drops = {name: [row[name] for row in earlier if row["epoch"] > 0] for name in ("susceptibility_drop", "susceptibility_drop_fixed_lr")}
@@ -68,14 +85,16 @@ def epoch_row(record: EpochRecord, labels: Labels, test_label: Array, earlier: S
         drops["susceptibility_drop"].append(record.susceptibility_drop)
         drops["susceptibility_drop_fixed_lr"].append(record.susceptibility_drop_fixed_lr)
     split = WrongLabelSplit(math.nan, math.nan, math.nan)
-    clean = math.nan
-    if labels.true_label is not None and labels.is_mislabeled is not None:
+    fitted = clean = math.nan
+    if predicted is not None:
+        fitted = accuracy(predicted, labels.given_label)
+    if predicted is not None and labels.true_label is not None and labels.is_mislabeled is not None:
         split = wrong_label_split(predicted, labels.given_label, labels.true_label)
         clean = accuracy(predicted[~labels.is_mislabeled], labels.given_label[~labels.is_mislabeled])
     return {
         "epoch": record.epoch,
         "train_loss": record.train_loss,
-        "train_accuracy": accuracy(predicted, labels.given_label),
+        "train_accuracy": fitted,
         "test_accuracy": accuracy(record.test_predicted_label, test_label),
         "clean_accuracy": clean,
         **split._asdict(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,16 @@ def nearest(unit: Array, k: int = NEIGHBORS, queries: Array | None = None) -> Ne
         index[start : start + CHUNK, : ids.shape[1]] = ids
         similarity[start : start + CHUNK, : ids.shape[1]] = np.where(ids >= 0, found, -1)
     return Neighbors(index, similarity)
+
+
+def searcher(unit: Array) -> Callable[[Array, int], tuple[Array, Array]]:
+    """A function (queries ``[Q, D]``, k) -> (cosine ``[Q, k]``, ids ``[Q, k]``, -1 where there is none), best first, self included."""
+    import faiss
+
+    def ask(queries: Array, k: int) -> tuple[Array, Array]:
+        return faiss.knn(queries, unit, min(k, len(unit)), metric=faiss.METRIC_INNER_PRODUCT)  # type: ignore[no-any-return]
+
+    return ask
 
 
 def _without_self(similarity: Array, ids: Array, queries: Array) -> tuple[Array, Array]:

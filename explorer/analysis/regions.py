@@ -11,8 +11,8 @@ from explorer.config import RunConfig
 
 ENOUGH = 4
 SAME_DATA = (
-    "dataset", "label_column", "true_label_column", "image_size", "train_size", "noise", "noise_rate", "open_set", "data_seed", "loss",
-    "elr_beta", "elr_lambda", "ema_momentum", "mixup_alpha", "gce_q", "smoothing",
+    "dataset", "label_column", "true_label_column", "image_size", "train_size", "test_split", "data_seed", "noise", "noise_rate",
+    "open_set", "loss", "elr_beta", "elr_lambda", "ema_momentum", "mixup_alpha", "gce_q", "smoothing",
 )  # fmt: skip
 SAME_PROBE = ("schedule", "lr", "batch_size")  # the paper's probe steps with the training optimizer
 
@@ -31,10 +31,11 @@ class Regions(NamedTuple):
 
 def comparable(a: RunConfig, b: RunConfig, *, fixed_rate: bool = False) -> bool:
     """Whether susceptibilities of two runs may be compared: same data, split, labels and loss, and for the paper's probe
-    (``fixed_rate`` false) also the same schedule, rate and batch size; for the fixed-rate probe the same probe rate."""
+    (``fixed_rate`` false) also the same schedule, rate and batch size; for the fixed-rate probe the same probe rate. Never where
+    nothing was trained."""
     same = SAME_DATA + (("susceptibility_lr", "batch_size") if fixed_rate else SAME_PROBE)
     a, b = a.canonical(), b.canonical()
-    return all(getattr(a, name) == getattr(b, name) for name in same)
+    return a.trains and b.trains and all(getattr(a, name) == getattr(b, name) for name in same)
 
 
 def regions(susceptibility: Sequence[float], train_accuracy: Sequence[float]) -> Regions | None:

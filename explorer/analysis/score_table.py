@@ -118,7 +118,8 @@ SCORES: dict[str, ScoreInfo] = {
         "Self-confidence", "low", "probability",
         "Probability of the given label at the last epoch; the same order as final loss, read as a probability.",
         "Northcutt et al. 2021, arXiv:1911.00068",
-        "Of the network that was trained on the image; the paper asks for out-of-sample probabilities, which are better.",
+        "Of the network that was trained on the image, unless predictions were read from a file; the paper asks for out-of-sample "
+        "probabilities, which are better.",
         "none",
     ),
     "normalised_margin": ScoreInfo(
@@ -126,7 +127,8 @@ SCORES: dict[str, ScoreInfo] = {
         "Probability of the given label minus that of its best rival at the last epoch, moved to 0 to 1. It tells a label that lost to "
         "another from one the network is merely unsure of.",
         "Northcutt et al. 2021, arXiv:1911.00068; Kuan, Mueller 2022",
-        "Of the network that was trained on the image; the paper asks for out-of-sample probabilities, which are better.",
+        "Of the network that was trained on the image, unless predictions were read from a file; the paper asks for out-of-sample "
+        "probabilities, which are better.",
         "none",
     ),
     "small_loss_gmm": ScoreInfo(
@@ -187,8 +189,13 @@ SCORES: dict[str, ScoreInfo] = {
 }  # fmt: skip
 
 
+# What comes of how the network took to an image, epoch by epoch: from one look at a finished network there is nothing to tell.
+HISTORY = ("cumulative_loss", "aum", "confidence", "variability", "forgetting_events", "learning_epoch", "cumulative_errors")
+
+
 def forward_passes(name: str, config: RunConfig) -> float:
-    """Forward passes of one image, over the whole run, that a score costs beyond bare training; 0 where it is switched off.
+    """Forward passes of one image, over the whole run, that a score costs beyond bare training; 0 where it is switched off, and
+    where nothing is trained or passed through a network.
 
     A backward pass counts as two, and as one where only the image's gradient is taken. Scores of recorded facts share one
     evaluation pass per epoch, so together they cost what one of them does; out-of-sample scores share their folds in the same
@@ -197,6 +204,8 @@ def forward_passes(name: str, config: RunConfig) -> float:
     epoch. The neighbour search passes nothing through the network. ELR+ has two networks, and each training step also asks
     the other network's weight average.
     """
+    if not config.trains:
+        return 0.0
     networks, step = (2, 4) if config.loss == "elr_plus" else (1, 3)
     E, F = config.epochs, config.second_split_epochs
     probed = E // config.curvature_every if config.curvature_every else 0

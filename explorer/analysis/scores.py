@@ -13,7 +13,7 @@ import numpy as np
 from explorer.analysis.dynamics import facts_until, recorded_scores, suggested_label, suspected_by_target, usual_prediction
 from explorer.analysis.neighbors import knn_disagreement
 from explorer.analysis.out_of_sample import out_of_sample_scores, second_split_forgetting
-from explorer.analysis.score_table import SCORES, ScoreInfo, forward_passes
+from explorer.analysis.score_table import HISTORY, SCORES, ScoreInfo, forward_passes
 from explorer.records import Array, Facts
 
 __all__ = [
@@ -29,12 +29,14 @@ def compute_scores(
     *,
     out_of_sample: Array | None = None,
     second_split: Array | None = None,
+    trained: bool = True,
 ) -> dict[str, Array]:
     """Every score that what is known allows, float64 ``[N]`` by name, in the order of SCORES.
 
     Args:
         facts: of epochs 1..E; with E = 0 only what follows is left to judge by. given_label: int ``[N]``.
         embedding: float32 ``[N, D]`` or None. out_of_sample, second_split: see FinalRecord, or None.
+        trained: False where the facts are one look at a network trained elsewhere: scores that need a history are left out.
     """
     scores = recorded_scores(facts, given_label)
     if embedding is not None:
@@ -43,7 +45,7 @@ def compute_scores(
         scores |= out_of_sample_scores(out_of_sample, given_label)
     if second_split is not None:
         scores["second_split_forgetting"] = second_split_forgetting(second_split)
-    return {name: scores[name] for name in SCORES if name in scores}
+    return {name: scores[name] for name in SCORES if name in scores and (trained or name not in HISTORY)}
 
 
 def suspicion(name: str, values: Array) -> Array:

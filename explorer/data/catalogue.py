@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from explorer.config import ConfigError, DataConfig
+from explorer.config import ConfigError, DataConfig, RunConfig
 from explorer.records import Dataset
 
+NAMED = ("dataset", "open_set")  # settings that take a catalogue name as well as a path
 OFFLINE = {
     "digits": "1,797 real handwritten digits, 8x8 grey; comes with scikit-learn",
     "planted": "2,000 drawn pictures, 32x32 colour, with rare styles and near-duplicates planted on purpose",
@@ -49,6 +51,10 @@ def fingerprint(config: DataConfig) -> str:
         ConfigError or DataError: if there is nothing at the path.
     """
     own = _fingerprint(config.dataset, "dataset")
+    if isinstance(config, RunConfig) and not config.trains:
+        from explorer.data.given import given_fingerprint
+
+        return f"{own}{given_fingerprint(config)}"
     return f"{own}, foreign images: {_fingerprint(foreign_set(config), 'open_set')}" if config.noise == "open_set" else own
 
 
@@ -74,18 +80,14 @@ def load(config: DataConfig) -> Dataset:
         if getattr(config, column) and not is_path(config.dataset):
             raise ConfigError(column, getattr(config, column), f"is for tables; {config.dataset} has one set of labels")
     size = {"train_size": config.train_size, "seed": config.data_seed}
+    tested = config.test_split == "auto"
     if config.dataset == "digits":
         from explorer.data.digits import load_digits
 
-        return load_digits(**size, image_size=config.image_size)
-    if config.dataset == "planted":
-        from explorer.data.planted import load_planted
-
-        return load_planted(**size, image_size=config.image_size)
+        return load_digits(**size, image_size=config.image_size, tested=tested)
     if not is_path(config.dataset):
-        from explorer.data.torchvision_sets import load_torchvision
-
-        return load_torchvision(config.dataset, **size, image_size=config.image_size)
+        dataset = _with_a_test_set(config, size)
+        return dataset if tested else replace(dataset, test_images=dataset.test_images[:0], test_label=dataset.test_label[:0])
     from explorer.data.tables import load_path
 
     return load_path(
@@ -93,20 +95,36 @@ def load(config: DataConfig) -> Dataset:
         label_column=config.label_column,
         true_label_column=config.true_label_column,
         image_size=config.image_size,
+        tested=tested,
         **size,
     )
 
 
-def existing_path(dataset: str, field: str) -> Path:
-    """A path, made absolute, that may be read here.
+def _with_a_test_set(config: DataConfig, size: dict[str, int]) -> Dataset:
+    """A set of the catalogue that comes with test images of its own."""
+    if config.dataset == "planted":
+        from explorer.data.planted import load_planted
+
+        return load_planted(**size, image_size=config.image_size)
+    from explorer.data.torchvision_sets import load_torchvision
+
+    return load_torchvision(config.dataset, **size, image_size=config.image_size)
+
+
+def existing_path(text: str, field: str) -> Path:
+    """A path, made absolute, that may be read here: of a data set, or of a file that stands with it.
 
     Raises:
         ConfigError: naming ``field``, if there is nothing, or it lies outside the folder opened to others.
     """
-    path = Path(dataset).expanduser().resolve()
+    try:
+        path = Path(text).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):  # a name too long, an unknown ~user, a zero byte
+        raise ConfigError(field, text, "is not a path") from None
+    named = f" nor one of {', '.join(names())}" if field in NAMED else ""
     root = os.environ.get("EXPLORER_DATA_ROOT")
     if root and not path.is_relative_to(Path(root).resolve()):
-        raise ConfigError(field, dataset, f"is not one of {', '.join(names())}, nor a path below the shared folder {root}")
+        raise ConfigError(field, text, f"is {'neither' if named else 'not'} a path below the shared folder {root}{named}")
     if not path.exists():
-        raise ConfigError(field, dataset, f"is neither a path that exists nor one of {', '.join(names())}")
+        raise ConfigError(field, text, f"is {'neither' if named else 'not'} a path that exists{named}")
     return path

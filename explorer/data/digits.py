@@ -11,10 +11,10 @@ from explorer.records import Dataset, freeze
 TEST_SHARE = 0.2
 
 
-def load_digits(train_size: int = 0, *, seed: int = 0, image_size: int = 0) -> Dataset:
+def load_digits(train_size: int = 0, *, seed: int = 0, image_size: int = 0, tested: bool = True) -> Dataset:
     """Real handwritten digits (UCI Optical Recognition of Handwritten Digits, test part, as packed by scikit-learn).
 
-    Ink runs from 0 to 16 in the source; it is stretched to 0..255. Seeded stratified split, 20 % test.
+    Ink runs from 0 to 16 in the source; it is stretched to 0..255. Seeded stratified split, 20 % test, none unless ``tested``.
 
     Raises:
         ConfigError: if ``train_size`` is beyond the data.
@@ -27,7 +27,8 @@ def load_digits(train_size: int = 0, *, seed: int = 0, image_size: int = 0) -> D
     if image_size not in (0, images.shape[1]):
         enlarged = [Image.fromarray(image[..., 0]).resize((image_size, image_size), Image.Resampling.BICUBIC) for image in images]
         images = np.stack([np.asarray(image) for image in enlarged])[..., None]
-    train, test = hold_out(labels, TEST_SHARE, seed, "test split")
+    everything = np.arange(len(labels))
+    train, test = hold_out(labels, TEST_SHARE, seed, "test split") if tested else (everything, everything[:0])
     train = train[training_subset(labels[train], train_size, seed)]
     return Dataset(
         name="digits",
@@ -39,4 +40,5 @@ def load_digits(train_size: int = 0, *, seed: int = 0, image_size: int = 0) -> D
         test_images=freeze(images[test]),
         test_label=freeze(labels[test]),
         test_is_reference=True,
+        source_rows=len(labels),
     )

@@ -46,7 +46,7 @@ def open_folder(root: Path, images: Sequence[str]) -> Source | None:
 
 def _tree(root: Path, names: Sequence[str], level: int) -> FileSplit:
     labels = tuple(name.split("/")[level] for name in names)
-    return FileSplit(root, tuple(names), np.arange(len(names)), {FOLDER_COLUMN: labels})
+    return FileSplit(root, tuple(names), np.arange(len(names)), {FOLDER_COLUMN: labels}, len(names))
 
 
 def _files(root: Path, names: Sequence[str]) -> tuple[Path, ...]:
@@ -78,7 +78,7 @@ def open_manifest(file: Path) -> Source:
     def part(name: str) -> FileSplit:
         picked = members[name]
         texts = {column: tuple(values[i] for i in picked) for column, values in table.items()}
-        return FileSplit(file.parent, tuple(paths[i] for i in picked), np.array(picked, np.int64), texts, file.name)
+        return FileSplit(file.parent, tuple(paths[i] for i in picked), np.array(picked, np.int64), texts, len(rows), file.name)
 
     used = sorted(paths[i] for picked in members.values() for i in picked)
     return Source("CSV", part("train"), part(chosen) if chosen else None, (file, *_files(file.parent, used)), notices)

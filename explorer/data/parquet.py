@@ -47,6 +47,10 @@ class ParquetSplit:
     def columns(self) -> tuple[str, ...]:
         return self.layout.labels
 
+    @property
+    def source_rows(self) -> int:
+        return int(self.starts[-1])
+
     def source_index(self) -> Array:
         return np.arange(self.starts[-1], dtype=np.int64)
 

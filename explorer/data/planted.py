@@ -44,7 +44,7 @@ def load_planted(train_size: int = 0, *, seed: int = 0, image_size: int = 0) -> 
     true_label, given_label, planted = plan(size, round(NEAR_DUPLICATE_SHARE * size), train_plan)
     test_label, _, test_truth = plan(TEST_SIZE, 0, test_plan)
     return Dataset(
-        name="planted", class_names=CLASS_NAMES, source_index=freeze(np.arange(size, dtype=np.int64)), planted=planted,
+        name="planted", class_names=CLASS_NAMES, source_index=freeze(np.arange(size, dtype=np.int64)), source_rows=size, planted=planted,
         train_images=_images(true_label, planted, side, train_art), given_label=given_label, true_label=true_label,
         test_images=_images(test_label, test_truth, side, test_art), test_label=test_label, test_is_reference=True,
     )

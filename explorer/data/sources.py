@@ -50,6 +50,10 @@ class Split(Protocol):
     def columns(self) -> tuple[str, ...]:
         """Columns that could hold labels."""
 
+    @property
+    def source_rows(self) -> int:
+        """How many rows ``source_index`` counts, those of other splits included where it counts them."""
+
     def source_index(self) -> Array:
         """int64 ``[N]``, row in the source data."""
 
@@ -76,13 +80,14 @@ class FileSplit:
     """Image files with labels as text: an ImageFolder tree or the rows of a CSV manifest.
 
     files: names relative to ``root``. table: texts ``[N]`` per label column.
-    manifest: name of the CSV, "" for a tree, which has no rows to speak of.
+    manifest: name of the CSV, "" for a tree, which has no rows to speak of. source_rows: of the whole CSV, files of the tree.
     """
 
     root: Path
     files: tuple[str, ...]
     rows: Array
     table: Mapping[str, tuple[str, ...]]
+    source_rows: int
     manifest: str = ""
 
     @property

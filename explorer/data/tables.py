@@ -7,7 +7,7 @@ chosen, and only those are decoded.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -36,8 +36,9 @@ class _Labelled:
 
 
 def load_path(
-    path: Path, *, label_column: str = "", true_label_column: str = "", image_size: int = 0, train_size: int = 0, seed: int = 0
-) -> Dataset:
+    path: Path, *, label_column: str = "", true_label_column: str = "", image_size: int = 0, train_size: int = 0, seed: int = 0,
+    tested: bool = True,
+) -> Dataset:  # fmt: skip
     """Load images and labels from a path.
 
     Args:
@@ -47,16 +48,17 @@ def load_path(
         image_size: side in pixels; 0 for the images' own, or 32 where sizes differ.
         train_size: stratified subset, taken before anything is decoded; 0 for all.
         seed: decides subset and hold-out.
+        tested: False to leave a test split alone and hold nothing out.
 
     Raises:
         ConfigError: naming ``dataset``, ``label_column``, ``true_label_column`` or ``train_size``.
         DataError: for data that cannot be used: what was found, where, and the remedy.
     """
     path = _existing(path)
-    source = open_source(path)
+    source = open_source(path) if tested else replace(open_source(path), test=None)
     labelled = _read_labels(source, path, *_chosen_columns(source, path, label_column, true_label_column))
     try:
-        return _load(path, source, labelled, image_size, train_size, seed)
+        return _load(path, source, labelled, image_size, train_size, seed, tested)
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from error
 
@@ -192,14 +194,14 @@ def _test_labels(source: Source, name: str) -> Column | None:
     return None if column.missing.all() else column
 
 
-def _load(path: Path, source: Source, labels: _Labelled, image_size: int, train_size: int, seed: int) -> Dataset:
-    train, test, notices = _positions(source, labels, seed)
+def _load(path: Path, source: Source, labels: _Labelled, image_size: int, train_size: int, seed: int, tested: bool) -> Dataset:
+    train, test, notices = _positions(source, labels, seed, tested)
     train = train[training_subset(labels.given[train], train_size, seed)]
     test_split = source.train if labels.test is None or source.test is None else source.test
     images, kept, more = decode_images(chain(source.train.pictures(train), test_split.pictures(test)), image_size)
     count = int((kept < len(train)).sum())
     train_kept, test_kept = train[kept[:count]], test[kept[count:] - len(train)]
-    if not len(test_kept):
+    if tested and not len(test_kept):
         raise DataError(f"no test image can be read. {' '.join(more)}")
     training_subset(labels.given[train_kept], 0, seed)  # enough images and classes left?
     test_labels = labels.test
@@ -216,11 +218,14 @@ def _load(path: Path, source: Source, labels: _Labelled, image_size: int, train_
         test_label=freeze(test_labels[test_kept]),
         test_is_reference=labels.test_is_reference,
         notices=(*source.notices, *notices, *more),
+        source_rows=source.train.source_rows,
     )
 
 
-def _positions(source: Source, labels: _Labelled, seed: int) -> tuple[Array, Array, tuple[str, ...]]:
+def _positions(source: Source, labels: _Labelled, seed: int, tested: bool) -> tuple[Array, Array, tuple[str, ...]]:
     """Positions of training images (in the training split) and of test images, and what to tell about a hold-out."""
+    if not tested:
+        return np.arange(len(labels.given)), np.zeros(0, dtype=np.int64), ()
     if labels.test is not None:
         return np.arange(len(labels.given)), np.arange(len(labels.test)), ()
     train, test = hold_out(labels.given, HOLD_OUT_SHARE, seed)

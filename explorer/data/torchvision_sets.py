@@ -105,6 +105,7 @@ def load_torchvision(name: str, *, train_size: int = 0, seed: int = 0, image_siz
         test_label=freeze(test.labels),
         test_is_reference=True,
         notices=resize_notice(train.images.shape[1], side),
+        source_rows=len(train.labels),
     )
 
 

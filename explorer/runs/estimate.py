@@ -35,8 +35,11 @@ def passes(config: RunConfig, train: int, test: int) -> dict[str, float]:
         train, test: number of images.
 
     Returns:
-        training, evaluation, susceptibility, curvature, and the extra passes after the last epoch (see EXTRA_PASSES).
+        training, evaluation, susceptibility, curvature, and the extra passes after the last epoch (see EXTRA_PASSES); all 0 where
+        nothing is trained.
     """
+    if not config.trains:
+        return dict.fromkeys(("training", "evaluation", "susceptibility", "curvature", *EXTRA_PASSES), 0.0)
     networks, step = (2, 4.0) if config.loss == "elr_plus" else (1, 3.0)
     return {
         "training": networks * step * config.epochs * train,
@@ -55,14 +58,16 @@ def cost_shares(config: RunConfig, train: int, test: int) -> dict[str, float]:
         train, test: number of images.
 
     Returns:
-        The parts of ``passes``, training = 1.
+        The parts of ``passes``, training = 1; all 0 where nothing is trained.
     """
     counted = passes(config, train, test)
-    return {part: count / counted["training"] for part, count in counted.items()}
+    return {part: count / (counted["training"] or 1) for part, count in counted.items()}
 
 
 def estimate(store: RunStore, config: RunConfig, train_shape: tuple[int, ...], test_images: int, num_classes: int) -> Estimate:
     """Count the passes of ``config`` and divide by the speed of the most similar timed run: same model first, else any.
+
+    Where nothing is trained it takes no time to speak of, and the memory of the images and of what is kept of each.
 
     Args:
         train_shape: ``(N, H, W, C)``. test_images: M.
@@ -70,8 +75,10 @@ def estimate(store: RunStore, config: RunConfig, train_shape: tuple[int, ...], t
     Raises:
         ConfigError: if the device asked for is not there.
     """
-    config = pipeline.resolve(config)
     N, size, _, channels = train_shape
+    if not config.trains:
+        return Estimate(0.0, BASE_MB + N * (2 * size * size * channels + 4 * num_classes) / 1e6, True)
+    config = pipeline.resolve(config)
     flops, parameters = pipeline.forward_cost(config, channels=channels, size=size, num_classes=num_classes)
     speed, timed = _speed(store, config)
     pixels = (N + test_images) * size * size * channels
@@ -90,7 +97,9 @@ def _activations(config: RunConfig, size: int) -> float:
 
 def _speed(store: RunStore, config: RunConfig) -> tuple[float, bool]:
     """Operations a second of the newest timed run, of the same model where there is one."""
-    timed = [s for s in store.runs() if s.status == "finished" and s.config is not None and s.config.device == config.device]
+    timed = [
+        s for s in store.runs() if s.status == "finished" and s.config is not None and s.config.trains and s.config.device == config.device
+    ]
     for summary in sorted(timed, key=lambda s: s.config is None or s.config.model != config.model)[:3]:
         try:
             speed = _measured(store, summary.run_id)

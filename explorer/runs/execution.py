@@ -31,7 +31,8 @@ def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Gener
         again: train anew from the start instead of continuing.
 
     Raises:
-        ConfigError, DataError: before anything is written. TrainingError, StoreError, OSError: records so far are kept.
+        ConfigError, DataError: before anything is written (but for what only reading all of a file of predictions shows).
+        TrainingError, StoreError, OSError: records so far are kept.
     """
     config = pipeline.resolve(config)
     run_id = config.run_id(fingerprint(config))
@@ -80,8 +81,9 @@ def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool
 def scores_of(run: Run) -> dict[str, Any]:
     """Every score of a run; neighbours are looked up in the embedding of peak mean curvature where there is one."""
     return compute_scores(
-        run.facts, run.labels.given_label, pair_embedding(run), out_of_sample=run.out_of_sample, second_split=run.second_split
-    )
+        run.facts, run.labels.given_label, pair_embedding(run), out_of_sample=run.out_of_sample, second_split=run.second_split,
+        trained=run.config.trains,
+    )  # fmt: skip
 
 
 def pair_embedding(run: Run) -> Any:

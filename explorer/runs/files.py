@@ -11,6 +11,7 @@ import csv
 import functools
 import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -82,10 +83,11 @@ class RunFolder:
         """Keep one epoch; returns its row of ``epochs.csv``."""
         earlier = [row for row in self.rows() if row["epoch"] < record.epoch]
         row = epoch_row(record, labels, test_label, earlier)
-        arrays = {name: getattr(record, name) for name in (*FACTS, "test_predicted_label")}
-        arrays |= {name: value for name in (*PROBED, *TARGETS) if (value := getattr(record, name)) is not None}
-        self._facts.mkdir(exist_ok=True)
-        write(self._facts / f"epoch_{record.epoch:05d}.npz", lambda file: np.savez(file, allow_pickle=False, **arrays))
+        if record.loss is not None:
+            names = (*FACTS, "test_predicted_label", *PROBED, *TARGETS)
+            arrays = {name: value for name in names if (value := getattr(record, name)) is not None}
+            self._facts.mkdir(exist_ok=True)
+            write(self._facts / f"epoch_{record.epoch:05d}.npz", lambda file: np.savez(file, allow_pickle=False, **arrays))
         if record.embedding is not None:
             self._keep_embedding(record.embedding, row, earlier)
         self._write_rows([*earlier, row])
@@ -200,7 +202,8 @@ class RunFolder:
             labels, planted = read_labels(table, about["noise"]), read_planted(table)
             source_index = freeze(table["index"].to_numpy())
         columns = {name: freeze(np.array([row[name] for row in rows], dtype=np.float64)) for name in COLUMNS}
-        done = [int(row["epoch"]) for row in rows if row["epoch"] > 0]
+        # Without a loss there were no predictions, and nothing is known of single images.
+        done = [int(row["epoch"]) for row in rows if row["epoch"] > 0 and not math.isnan(row["train_loss"])]
         before = earlier.facts if earlier is not None else Facts.empty(len(labels.given_label))
         if list(before.epochs) != done[: len(before.epochs)]:
             before = Facts.empty(len(labels.given_label))

@@ -10,6 +10,7 @@ from explorer.analysis.detection import detect
 from explorer.analysis.label_wave import label_wave, prediction_changes
 from explorer.analysis.regions import comparable, regions
 from explorer.analysis.scores import SCORES, forward_passes, suspicion
+from explorer.config import RunConfig
 from explorer.records import Run
 from explorer.runs.execution import scores_of
 from explorer.runs.store import RunStore
@@ -46,7 +47,7 @@ def quality(run: Run) -> dict[str, dict[str, Any]]:
     Intervals on finished runs. forward_passes: of one image over the whole run, beyond bare training (see there).
     """
     wrong = run.labels.is_mislabeled
-    if wrong is None or not len(run.facts.epochs):
+    if wrong is None:
         return {}
     judged = {name: detect(suspicion(name, values), wrong, intervals=run.status == "finished") for name, values in scores_of(run).items()}
     return {
@@ -72,10 +73,10 @@ def region_of(store: RunStore, run: Run) -> int | None:
 def describe(one: dict[str, Any]) -> str:
     """A report entry for a terminal."""
     config = one["config"]
-    lines = [
-        f"{one['run_id']}  {config['dataset']}  {config['noise']} {config['noise_rate']:g}  {config['model']}  "
-        f"{config['loss']}  seed {config['seed']}  {one['status']}  {one['device']}, {one['threads']} threads"
-    ]
+    trained = RunConfig.from_dict(config).trains
+    what = f"{config['noise']} {config['noise_rate']:g}  {config['model']}  {config['loss']}  seed {config['seed']}"
+    where = f"{one['device']}, {one['threads']} threads" if trained else one["device"]
+    lines = [f"{one['run_id']}  {config['dataset']}  {what if trained else 'nothing trained'}  {one['status']}  {where}"]
     wrong = one["wrong_rate"]
     lines.append("  which labels are wrong is not known" if wrong is None else f"  {100 * wrong:.2f} % of the training labels are wrong")
     if one["cause"]:
@@ -83,7 +84,8 @@ def describe(one: dict[str, Any]) -> str:
     if one["epochs"]:
         last = one["epochs"][-1]
         shown = ("train_accuracy", "test_accuracy", "memorized", "recovered", "susceptibility")
-        lines.append(f"  epoch {last['epoch']:.0f}: " + ", ".join(f"{name} {_text(last[name])}" for name in shown))
+        numbers = f"epoch {last['epoch']:.0f}: " + ", ".join(f"{name} {_text(last[name])}" for name in shown)
+        lines.append(f"  {numbers if trained else _given_words(last['train_accuracy'])}")
     if one["label_wave"] is not None:
         lines.append(f"  Label Wave would stop at epoch {one['label_wave']}")
     if one["scores"]:
@@ -94,15 +96,24 @@ def describe(one: dict[str, Any]) -> str:
             f"  {SCORES[name].title:24}{_text(found['auroc']):>7}{interval:>18}{_text(found['average_precision']):>8}"
             f"{_text(found['precision_at_k']):>9} @{found['k']:<3.0f}{found['forward_passes']:>8,.0f}"
         )
-    if one["scores"]:
+    if one["scores"] and trained:
         lines.append("  passes: forward passes of one image over the whole run, beyond bare training; those of recorded facts are shared")
-    elif one["epochs"]:
+    elif one["epochs"] and not one["scores"]:
         lines.append("  no scores are judged: that needs known wrong labels")
     return "\n".join(lines)
 
 
-def epoch_line(row: Mapping[str, float]) -> str:
+def _given_words(agreement: float | None) -> str:
+    """What was read instead of training. agreement: share of the given labels that are predicted, None or NaN without predictions."""
+    if agreement is None or math.isnan(agreement):
+        return "nothing trained; no predictions"
+    return f"nothing trained; the predictions agree with {100 * agreement:.1f} % of the given labels"
+
+
+def epoch_line(row: Mapping[str, float], *, trained: bool = True) -> str:
     """A row of ``epochs.csv`` for a terminal."""
+    if not trained:
+        return _given_words(row["train_accuracy"])
 
     def percent(name: str) -> str:
         return "    -" if math.isnan(row[name]) else f"{100 * row[name]:5.1f}"

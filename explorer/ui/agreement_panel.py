@@ -20,7 +20,9 @@ HEIGHT = 330
 
 
 def show_over_epochs(run: Run) -> None:
-    """AUROC of a few scores after every epoch, over the share of wrong labels memorized by then."""
+    """AUROC of a few scores after every epoch, over the share of wrong labels memorized by then; nothing where nothing was trained."""
+    if not run.config.trains:
+        return
     names = [name for name in (*OVER_EPOCHS, "curvature_last", "elr_target") if known_epochs(name, run.facts)]
     st.markdown(
         "**When would you have known?** A score that is good early saves the rest of the training. The last loss fades as the network "
@@ -34,7 +36,7 @@ def show_over_epochs(run: Run) -> None:
     found = {name: _over_epochs(run.run_id, run.last_epoch, name, run) for name in chosen}
     stop = wave_of(run, run.last_epoch).stop
     info = figures_known.known_info(
-        run.facts.epochs, found, chosen, {name: SCORES[name].title for name in chosen}, everything=names,
+        run.facts.epochs, found, chosen, {name: SCORES[name].title for name in chosen}, everything=list(SCORES),
         memorized=(run.epochs["epoch"], run.epochs["memorized"]),
         marked=None if stop is None else (stop, f"Label Wave would stop at epoch {stop}"), last=run.config.epochs,
     )  # fmt: skip

@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from explorer.config import OPTIONS, ConfigError, RunConfig
-from explorer.data.catalogue import OFFLINE, is_path, names
+from explorer.config import OPTIONS, UNTRAINED, ConfigError, RunConfig
+from explorer.data.catalogue import OFFLINE, existing_path, is_path, names
+from explorer.data.given import check_given
 from explorer.data.noise import expected_wrong_rate
 from explorer.data.tables import label_columns
 from explorer.data.torchvision_sets import download_notice, is_present
 from explorer.records import DataError, Dataset
 from explorer.runs.estimate import cost_shares, estimate
 from explorer.ui import theme
-from explorer.ui.controls_model import advanced, model_and_loss
+from explorer.ui.controls_model import advanced, model, read_words
 from explorer.ui.controls_noise import noise, wrong_words
 from explorer.ui.gallery import image_url
 from explorer.ui.services import get_store, load_source
@@ -36,10 +37,13 @@ def sidebar() -> Choice:
     errors: dict[str, str] = {}
     with st.sidebar:
         dataset = _dataset(errors)
-        here = noise(dataset, errors)
-        model_and_loss()
+        trains = st.session_state.model != UNTRAINED
+        here = noise(dataset, errors) if trains else True
+        model()
         advanced()
         config = _config(errors)
+        if config is not None and dataset is not None and not config.trains:
+            config = _readable(config, dataset, errors)
         for text in errors.values():
             st.error(text)
         with st.container(key="start_box"):  # stays in sight: see style.css
@@ -47,7 +51,14 @@ def sidebar() -> Choice:
                 st.session_state.config = config
                 if dataset is not None:
                     _expectation(config, dataset)
-            start = st.button("Start", type="primary", width="stretch", disabled=config is None, shortcut="ctrl+enter", key="start")
+            start = st.button(
+                "Start" if trains else "Inspect",
+                type="primary",
+                width="stretch",
+                disabled=config is None,
+                shortcut="ctrl+enter",
+                key="start",
+            )
     return Choice(config, start, dataset is not None and here)
 
 
@@ -77,25 +88,23 @@ def _dataset(errors: dict[str, str]) -> Dataset | None:
             errors["dataset"] = "Give the path of a folder or file on the machine that runs this app."
             return None
         st.session_state.dataset = path.strip()
-        _columns(path.strip())
+        choose_columns(path.strip())
     return _preview(errors)
 
 
-def _columns(path: str) -> None:
-    """Select boxes for the label columns, where there is a choice."""
-    from pathlib import Path
-
+def choose_columns(path: str, prefix: str = "") -> None:
+    """Select boxes for the label columns, where there is a choice. prefix: of the widgets' keys, where these are not the settings."""
     try:
-        found = label_columns(Path(path).expanduser())
+        found = label_columns(existing_path(path, "dataset"))
     except (ConfigError, DataError, OSError):
         return  # the preview below says what is wrong, at the field
     if len(found) < 2:
         return
     for name, empty in (("label_column", "the default"), ("true_label_column", "unknown")):
-        if st.session_state[name] not in ("", *found):
-            st.session_state[name] = ""
+        if st.session_state[prefix + name] not in ("", *found):
+            st.session_state[prefix + name] = ""
         st.selectbox(
-            label(name), ["", *found], key=name, help=OPTIONS[name].help,
+            label(name), ["", *found], key=prefix + name, help=OPTIONS[name].help,
             format_func=lambda column, empty=empty: column or empty,
         )  # fmt: skip
 
@@ -103,7 +112,8 @@ def _columns(path: str) -> None:
 def _preview(errors: dict[str, str]) -> Dataset | None:
     """Ten samples, one per class, with names and counts. A set that cannot be read is said so at the field."""
     values = {
-        name: st.session_state[name] for name in ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")
+        name: st.session_state[name]
+        for name in ("dataset", "label_column", "true_label_column", "image_size", "train_size", "test_split", "data_seed", "model")
     }
     try:
         dataset = load_source(RunConfig(**values))
@@ -137,8 +147,9 @@ def _samples_html(dataset: Dataset, settings: tuple[str | int, ...]) -> str:
             )
     _, height, width, channels = dataset.train_images.shape
     more = f", {dataset.num_classes} classes" if dataset.num_classes > 10 else ""
+    tested = f" training and {len(dataset.test_label):,} test images" if len(dataset.test_label) else " images, none for testing"
     line = (
-        f"{len(dataset.given_label):,} training and {len(dataset.test_label):,} test images, {height}×{width} "
+        f"{len(dataset.given_label):,}{tested}, {height}×{width} "
         f"{'grey' if channels == 1 else 'colour'}{more}; {counts[counts > 0].min():,} to {counts.max():,} per class"
     )
     return f'<div class="samples">{"".join(figures)}</div><p class="small">{line}</p>'
@@ -156,14 +167,27 @@ def _config(errors: dict[str, str]) -> RunConfig | None:
     return None if errors else config
 
 
+def _readable(config: RunConfig, dataset: Dataset, errors: dict[str, str]) -> RunConfig | None:
+    """The config, or None where the files it names do not fit these images."""
+    try:
+        check_given(config, dataset)
+    except ConfigError as error:
+        errors[error.field] = f"{error.field}: {error.value!r} {error.why}."
+        return None
+    return config
+
+
 def _expectation(config: RunConfig, dataset: Dataset) -> None:
     """Wrong rate, time and memory to expect, before the start."""
-    lines = [wrong_words(expected_wrong_rate(config, dataset))]
+    lines = [wrong_words(expected_wrong_rate(config.canonical(), dataset))]
     train, test = len(dataset.given_label), len(dataset.test_label)
     try:
         expected = estimate(get_store(), config, dataset.train_images.shape, test, dataset.num_classes)
     except ConfigError as error:
         st.error(f"{error.field}: {error.value!r} {error.why}.")
+        return
+    if not config.trains:
+        st.caption(f"{lines[0]}  \n{read_words(config)} Nothing is trained, so it takes no time to speak of.")
         return
     basis = "" if expected.timed else " (a first guess; known better after one run)"
     whole = theme.significant(sum(cost_shares(config, train, test).values()))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-from explorer.config import OPTIONS, ConfigError, RunConfig, elr_preset
+from explorer.config import OPTIONS, UNTRAINED, ConfigError, RunConfig, elr_preset
+from explorer.data.given import FILES, locate
 from explorer.runs.estimate import cost_shares
 from explorer.ui import fields, theme
-from explorer.ui.words import LOSS_SENTENCES, label
+from explorer.ui.words import GIVEN_WORDS, INSPECT_ONLY, KIND_WORDS, LOSS_SENTENCES, label, plain, word
 
 PAPER_PROBE = {"curvature_every": 1, "curvature_directions": 10, "curvature_radius": 1e-3}
 WITH_PRESET = ("elr", "elr_plus")
@@ -23,8 +26,41 @@ NO_DECAY = (
 )
 
 
-def model_and_loss() -> None:
-    fields.select("model")
+def model() -> None:
+    """The network, or none; then there is a choice of files instead of a loss."""
+    st.selectbox(
+        label("model"), OPTIONS["model"].choices, format_func=lambda name: INSPECT_ONLY if name == UNTRAINED else word(name), key="model",
+        help=OPTIONS["model"].help,
+    )  # fmt: skip
+    if st.session_state.model == UNTRAINED:
+        given_files()
+    else:
+        _loss()
+
+
+def given_files(prefix: str = "") -> None:
+    """Which files predictions and embeddings are read from. prefix: of the widgets' keys, where these are not the settings themselves."""
+    _file("pred_probs", prefix)
+    st.selectbox(
+        label("pred_probs_kind"), OPTIONS["pred_probs_kind"].choices, format_func=KIND_WORDS.__getitem__, key=f"{prefix}pred_probs_kind",
+        help=OPTIONS["pred_probs_kind"].help,
+    )  # fmt: skip
+    _file("embeddings", prefix)
+
+
+def _file(name: str, prefix: str) -> None:
+    st.text_input(label(name), key=prefix + name, placeholder=f"{FILES[name]} beside the data", help=OPTIONS[name].help)
+
+
+def read_words(config: RunConfig) -> str:
+    """Which files would be read. Raises ConfigError for one that is not there."""
+    found = {field: Path(path).name for field in FILES if (path := locate(config, field))}
+    if not found:
+        return "No predictions and no embeddings are given: only the images themselves can be compared."
+    return f"Reads {' and '.join(f'{plain(name)} ({GIVEN_WORDS[field]})' for field, name in found.items())}."
+
+
+def _loss() -> None:
     fields.select("loss", help=f"{OPTIONS['loss'].help} {LOSS_SENTENCES[st.session_state.loss]}")
     if st.session_state.loss != OPTIONS["loss"].default:
         st.caption(LOSS_SENTENCES[st.session_state.loss])
@@ -56,11 +92,15 @@ def _preset() -> str:
 
 def advanced() -> None:
     with st.expander("Advanced"):
+        if st.session_state.model == UNTRAINED:
+            fields.numbers({"data_seed": 1, "train_size": 500, "image_size": 8})
+            return
         fields.numbers(
             {"seed": 1, "data_seed": 1, "lr": 0.01, "momentum": 0.1, "batch_size": 16, "weight_decay": 1e-4, "train_size": 500,
              "image_size": 8, "susceptibility_lr": 0.01, "width": 8},
             formats=dict.fromkeys(("lr", "weight_decay", "susceptibility_lr"), "%.4g"), helps={"weight_decay": NO_DECAY},
         )  # fmt: skip
+        fields.select("test_split")
         fields.select("schedule")
         fields.select("augment")
         _curvature()

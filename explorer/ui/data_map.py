@@ -14,6 +14,7 @@ from explorer.ui.live_chart import live_chart
 from explorer.ui.theme import significant
 
 HEIGHT = 520
+NO_HISTORY = "The map shows how a network took to each image, epoch by epoch. Nothing was trained here, so there is no history to show."
 CORNER_CARDS = 12
 TITLES = ("variability (standard deviation of the given label's probability)", "confidence (its mean over the epochs)")
 CORNERS = (("easy to learn", 0.01, 0.995), ("hard to learn", 0.01, 0.005), ("ambiguous", 0.985, 0.5))
@@ -24,7 +25,7 @@ def show_map(run: Run) -> None:
     """The map, the image clicked on it, and the images of the hard-to-learn corner."""
     scores = cards.scores_at(run, run.last_epoch)
     if "confidence" not in scores:
-        st.info("The map begins with the first epoch.")
+        st.info("The map begins with the first epoch." if run.config.trains else NO_HISTORY)
         return
     st.markdown(
         "Each image by the probability the network gave its label, epoch by epoch: how high on average (*confidence*), how much it "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,16 @@ import pandas as pd
 
 from explorer.ui.drawing import PERCENT, Figure, Trace, axis, empty_figure, end_label, layout, note, symbol_at
 from explorer.ui.theme import Palette, mix
+
+Group = tuple[str, str, np.ndarray]  # name, meaning, bool [N]
+
+
+class CutMark(NamedTuple):
+    """Where the first n of a ranking end. value: the score of the n-th, in its own unit. suspicious: the end it counts from."""
+
+    value: float
+    n: int
+    suspicious: str
 
 
 class DistributionInfo(NamedTuple):
@@ -18,48 +29,112 @@ class DistributionInfo(NamedTuple):
     edges: list[float]
     groups: tuple[tuple[str, str, list[float]], ...]
     left_out: int  # images without a finite score
+    cut: CutMark | None = None
 
 
 def distribution_info(score: str, values: np.ndarray, is_mislabeled: np.ndarray | None, bins: int = 40) -> DistributionInfo:
     """``values`` ``[N]`` in the score's own unit; one group only where it is not known which labels are wrong."""
+    return grouped_info(score, values, truth_groups(len(values), is_mislabeled), bins=bins)
+
+
+def truth_groups(N: int, is_mislabeled: np.ndarray | None) -> list[Group]:
+    """Right and wrong labels; all images together where nobody knows."""
+    if is_mislabeled is None:
+        return [("all images", "neither", np.ones(N, dtype=bool))]
+    return [("right label", "fit", ~is_mislabeled), ("wrong label", "memorized", is_mislabeled)]
+
+
+def grouped_info(
+    score: str, values: np.ndarray, groups: Sequence[Group], *, bins: int = 40, cut: CutMark | None = None
+) -> DistributionInfo:  # fmt: skip
+    """``values`` ``[N]`` in the score's own unit, over the same bins for every group; groups without a known value are left out."""
     values = np.asarray(values, dtype=float)
     finite = np.isfinite(values)
     edges = np.histogram_bin_edges(values[finite], bins=bins) if finite.any() else np.array([0.0, 1.0])
-    if is_mislabeled is None:
-        parts = [("all images", "neither", finite)]
-    else:
-        parts = [("right label", "fit", finite & ~is_mislabeled), ("wrong label", "memorized", finite & is_mislabeled)]
-    groups = tuple(
+    shares = tuple(
         (f"{name} ({int(part.sum()):,})", meaning, (np.histogram(values[part], edges)[0] / part.sum()).tolist())
-        for name, meaning, part in parts
+        for name, meaning, part in ((name, meaning, finite & part) for name, meaning, part in groups)
         if part.any()
     )
-    return DistributionInfo(score, edges.tolist(), groups, int((~finite).sum()))
+    return DistributionInfo(score, edges.tolist(), shares, int((~finite).sum()), cut)
 
 
 def distribution_figure(info: DistributionInfo, palette: Palette, height: int = 240) -> Figure:
-    """A filled outline per group, each adding up to 100 %."""
+    """A filled outline per group, each adding up to 100 %; more than two stand below each other, each as high as its row."""
+    if len(info.groups) > 2:
+        return _rows(info, palette, height)
     traces: list[Trace] = []
     labels: list[dict[str, Any]] = []
     for number, (name, meaning, share) in enumerate(info.groups):
-        outline = {"color": palette.of(meaning), "width": 2, "shape": "hv", "dash": "solid" if number == 0 else "dash"}
-        fill = "rgba({},{},{},0.18)".format(*(int(palette.of(meaning)[i : i + 2], 16) for i in (1, 3, 5)))
-        traces.append({
-            "type": "scatter", "mode": "lines", "name": name, "x": info.edges, "y": [*share, share[-1]], "line": outline,
-            "fill": "tozeroy", "fillcolor": fill, "hovertemplate": f"{name}: %{{y:.1%}}<extra></extra>",
-        })  # fmt: skip
+        traces.append(_outline(info, number, palette, "solid" if number == 0 else "dash") | {"fill": "tozeroy"})
         top = int(np.argmax(share))
         traces.append(symbol_at(name, (info.edges[top] + info.edges[top + 1]) / 2, share[top], palette, meaning, cliponaxis=False))
         words = end_label(name, name, (info.edges[top] + info.edges[top + 1]) / 2, share[top], palette.ink(meaning))
         labels.append(words | {"yanchor": "bottom"})
+    highest = 1.12 * max((max(share) for _, _, share in info.groups), default=1.0)
+    lines, more = _cut(info, palette, highest)
     return {
         "data": traces,
         "layout": layout(
-            palette, height, (56, 24, 26, 44), annotations=labels, hovermode="x",
+            palette, height, (56, 24, 26, 44), annotations=[*labels, *more], shapes=lines, hovermode="x",
             xaxis=axis(info.score, palette, nticks=8, showgrid=False),
-            yaxis=axis("share of the group (%)", palette, tickformat=PERCENT, rangemode="tozero", nticks=5),
+            yaxis=axis("share of the group (%)", palette, tickformat=PERCENT, range=[0, highest], nticks=5),
         ),
     }  # fmt: skip
+
+
+def _outline(info: DistributionInfo, number: int, palette: Palette, dash: str, base: float = 0.0, scale: float = 1.0) -> Trace:
+    name, meaning, share = info.groups[number]
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": info.edges, "y": [base + scale * s for s in (*share, share[-1])],
+        "line": {"color": palette.of(meaning), "width": 2, "shape": "hv", "dash": dash},
+        "fillcolor": "rgba({},{},{},0.18)".format(*(int(palette.of(meaning)[i : i + 2], 16) for i in (1, 3, 5))),
+        "customdata": [*share, share[-1]], "hovertemplate": f"{name}: %{{customdata:.1%}}<extra></extra>",
+    }  # fmt: skip
+
+
+def _rows(info: DistributionInfo, palette: Palette, height: int) -> Figure:
+    """A row for each group, the first on top: outlines that would hide each other, each drawn to its own height."""
+    traces: list[Trace] = []
+    words: list[dict[str, Any]] = []
+    ends = [info.edges[0], info.edges[-1]]
+    for number, (name, meaning, share) in enumerate(info.groups):
+        base = float(len(info.groups) - 1 - number)
+        flat = {"color": palette.grid, "width": 1}
+        traces.append({"type": "scatter", "mode": "lines", "name": name, "x": ends, "y": [base, base], "line": flat, "hoverinfo": "skip"})
+        traces.append(_outline(info, number, palette, "solid", base, 0.6 / max(share)) | {"fill": "tonexty"})
+        words.append(note(name, 1, base + 1, palette, yref="y", xanchor="right", name=name, captureevents=True,
+                          font={"color": palette.ink(meaning), "size": 13}))  # fmt: skip
+    lines, more = _cut(info, palette, float(len(info.groups)))
+    return {
+        "data": traces,
+        "layout": layout(
+            palette, height, (24, 24, 26, 44), annotations=[*words, *more], shapes=lines, hovermode="x",
+            xaxis=axis(info.score, palette, nticks=8, showgrid=False),
+            yaxis={"range": [0, len(info.groups)], "visible": False, "fixedrange": True},
+        ),
+    }  # fmt: skip
+
+
+def _cut(info: DistributionInfo, palette: Palette, top: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The line where the first n end, a wash over them, and words above."""
+    if info.cut is None:
+        return [], []
+    value, n, suspicious = info.cut
+    high = suspicious == "high"
+    wash = {
+        "type": "rect", "x0": value, "x1": info.edges[-1 if high else 0], "y0": 0, "y1": top, "layer": "below", "line": {"width": 0},
+        "fillcolor": palette.panel,
+    }  # fmt: skip
+    middle = (info.edges[0] + info.edges[-1]) / 2
+    words = f"first {n:,} \u2192" if high else f"\u2190 first {n:,}"
+    if high == (value > middle):  # no room on their side
+        words = f"first {n:,}"
+    anchor = "left" if value <= middle else "right"
+    text = note(words, value, 1, palette, xref="x", xanchor=anchor, yanchor="bottom", font={"color": palette.text, "size": 12})
+    line = {"type": "line", "x0": value, "x1": value, "y0": 0, "y1": top, "layer": "between",
+            "line": {"color": palette.muted, "width": 1.5, "dash": "dash"}}  # fmt: skip
+    return [wash, line], [text]
 
 
 class DetectionInfo(NamedTuple):

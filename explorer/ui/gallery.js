@@ -2,6 +2,8 @@
 // Text is set through textContent and attributes only: class names come from people's data.
 
 const galleries = new WeakMap()
+const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable='false'])"
+const HELD_KEY = 150 // ms: while a key is held only the last card it came to is asked for
 
 function element(tag, className, parent) {
   const node = document.createElement(tag)
@@ -34,15 +36,16 @@ function createCard(gallery, id) {
   const words = element("div", "words", root)
   const badge = element("div", "badge", words)
   const label = element("div", "label", words)
+  const note = element("div", "note", words)
   const bar = element("div", "bar", words)
   const fill = element("div", "fill", bar)
   for (const each of [image, partner]) {
     each.decoding = "async"
     each.onload = () => each.classList.toggle("pixelated", Math.max(each.naturalWidth, each.naturalHeight) < 64)
   }
-  root.onclick = () => { focusCard(gallery, root); gallery.send("clicked", id) }
+  root.onclick = () => { focusCard(gallery, root); mark(gallery, id); gallery.send("clicked", id) }
   root.onpointerenter = root.onfocus = () => showSpark(gallery, id)
-  return { root, pictures, frame, words, image, twin, partner, caption, badge, label, bar, fill, data: {}, text: "" }
+  return { root, pictures, frame, words, image, twin, partner, caption, badge, label, note, bar, fill, data: {}, text: "" }
 }
 
 function updateCard(card, data) {
@@ -50,16 +53,17 @@ function updateCard(card, data) {
   if (card.text === text) return
   Object.assign(card, { text, data })
   card.root.setAttribute("aria-label", data.alt)
-  card.root.setAttribute("aria-selected", String(!!data.selected))
   card.root.title = data.label
   card.root.classList.toggle("conflict", !!data.conflict)
   card.root.classList.toggle("wrong", !!data.wrong)
   setImage(card.image, data.image, data.alt)
   setImage(card.partner, data.partner, data.caption ?? "near duplicate")
   card.twin.hidden = !data.partner
+  card.root.classList.toggle("with-twin", !!data.partner)
   setText(card.caption, data.caption ?? "")
   setText(card.badge, data.badge ?? "")
   setText(card.label, data.label.replace("(true ", "(true\u00a0"))
+  setText(card.note, data.note ?? "")
   card.bar.hidden = data.score === undefined
   card.fill.style.width = `${100 * (data.score ?? 0)}%`
   card.spark?.remove()
@@ -89,6 +93,23 @@ function focusCard(gallery, root) {
   root.focus({ preventScroll: false })
 }
 
+// The card whose image is shown in full.
+function mark(gallery, id) {
+  gallery.marked = id
+  for (const [each, { root }] of gallery.cards) root.setAttribute("aria-selected", String(each === id))
+}
+
+// The card above (-1) or below (1), at least so many pixels away: of the nearest such row the one nearest in it.
+function across(roots, from, direction, distance = 1) {
+  const middle = (root) => root.offsetLeft + root.offsetWidth / 2
+  const away = (root) => direction * (root.offsetTop - from.offsetTop)
+  const ahead = roots.filter((root) => away(root) > 0)
+  if (!ahead.length) return undefined
+  const far = ahead.filter((root) => away(root) >= distance)
+  const row = far.length ? Math.min(...far.map(away)) : Math.max(...ahead.map(away))
+  return ahead.filter((root) => away(root) === row).sort((a, b) => Math.abs(middle(a) - middle(from)) - Math.abs(middle(b) - middle(from)))[0]
+}
+
 function move(gallery, event) {
   const roots = [...gallery.list.children]
   const here = roots.indexOf(event.target.closest(".card"))
@@ -98,21 +119,53 @@ function move(gallery, event) {
     roots[here].click()
     return
   }
-  const top = roots[0].offsetTop
-  const columns = roots.filter((root) => root.offsetTop === top).length
-  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -here, End: roots.length - 1 - here }
-  const target = roots[here + steps[event.key]]
-  if (!(event.key in steps)) return
+  const screen = innerHeight * 0.7
+  const targets = {
+    ArrowRight: () => roots[here + 1], ArrowLeft: () => roots[here - 1], Home: () => roots[0], End: () => roots.at(-1),
+    ArrowDown: () => across(roots, roots[here], 1), ArrowUp: () => across(roots, roots[here], -1),
+    PageDown: () => across(roots, roots[here], 1, screen), PageUp: () => across(roots, roots[here], -1, screen),
+  }
+  if (!(event.key in targets) || event.ctrlKey || event.metaKey || event.altKey) return
   event.preventDefault()
+  const target = targets[event.key]()
   if (target) focusCard(gallery, target)
+}
+
+// j and k, wherever the focus is, but never while somebody types.
+function walk(gallery, event) {
+  const step = { j: 1, k: -1 }[event.key]
+  const busy = event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey
+  if (!step || busy || !gallery.walk || !gallery.list.checkVisibility()) return
+  if (event.composedPath().some((node) => node.matches?.(TYPING))) return
+  event.preventDefault()
+  const roots = [...gallery.list.children]
+  const here = roots.findIndex((root) => root.ariaSelected === "true")
+  const target = roots[here < 0 ? 0 : here + step]
+  clearTimeout(gallery.waiting)
+  if (target) {
+    const id = Number(target.dataset.example)
+    mark(gallery, id)
+    reveal(gallery, target)
+    gallery.waiting = setTimeout(() => gallery.send("clicked", id), event.repeat ? HELD_KEY : 0)
+  } else if (gallery.walk[step > 0 ? 1 : 0]) {
+    gallery.turning = true
+    gallery.send("turned", step)
+  }
+}
+
+function reveal(gallery, root) {
+  if (gallery.list.contains(gallery.list.getRootNode().activeElement)) focusCard(gallery, root)
+  root.scrollIntoView({ block: "nearest" })
 }
 
 function create(parent) {
   const list = element("div", "gallery", parent)
   list.setAttribute("role", "listbox")
   const empty = element("p", "empty", parent)
-  const gallery = { list, empty, cards: new Map(), send: () => {} }
+  const gallery = { list, empty, cards: new Map(), send: () => {}, told: -1 }
   list.onkeydown = (event) => move(gallery, event)
+  gallery.onkey = (event) => walk(gallery, event)
+  document.addEventListener("keydown", gallery.onkey)
   return gallery
 }
 
@@ -136,6 +189,16 @@ function reconcile(gallery, cards, compact) {
   for (const root of roots) root.tabIndex = root === entry ? 0 : -1
 }
 
+// What is marked is told when it changed elsewhere; what was clicked here is marked already.
+function remark(gallery, [id, order]) {
+  mark(gallery, order === gallery.told ? gallery.marked : id)
+  gallery.told = order
+  if (gallery.turning && gallery.cards.has(id)) {
+    gallery.turning = false
+    reveal(gallery, gallery.cards.get(id).root)
+  }
+}
+
 // The page drew for one theme; after a switch in the menu ask it, once, to draw for the other.
 function followTheme(gallery, dark, element, send) {
   const [red, green, blue] = getComputedStyle(element).getPropertyValue("--st-background-color").match(/[\da-f]{2}/gi)?.map((x) => parseInt(x, 16)) ?? []
@@ -149,17 +212,24 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const gallery = galleries.get(parentElement)
   const { list, empty } = gallery
   gallery.send = setTriggerValue
+  gallery.walk = data.walk
   list.setAttribute("aria-label", data.label)
   list.classList.toggle("compact", data.compact)
   list.style.setProperty("--size", `${data.size}px`)
+  list.style.setProperty("--twin", `${data.twin}px`)
   list.classList.toggle("pairs", data.pairs)
-  list.classList.toggle("twins", data.cards.some((card) => card.partner))
+  const twins = data.cards.filter((card) => card.partner).length
+  list.classList.toggle("twins", 2 * twins > data.cards.length)
+  list.classList.toggle("few-twins", 2 * twins <= data.cards.length && !data.columns && !data.compact && !data.pairs)
   list.style.gridTemplateColumns = data.columns ? `repeat(${data.columns}, minmax(0, 1fr))` : ""
   for (const [name, colour] of Object.entries(data.colours)) list.style.setProperty(`--${name}`, colour)
   followTheme(gallery, data.dark, list, setTriggerValue)
   reconcile(gallery, data.cards, data.compact)
+  remark(gallery, data.selected)
   setText(empty, data.cards.length ? "" : data.empty)
   return () => {
+    document.removeEventListener("keydown", gallery.onkey)
+    clearTimeout(gallery.waiting)
     list.remove()
     empty.remove()
     galleries.delete(parentElement)

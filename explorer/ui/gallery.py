@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ _component = st.components.v2.component(
 )
 _PIXELATED_BELOW = 64
 _SPARK_POINTS = 40
+_LEAST = 96  # pixels of an image on screen
+_TWIN = 0.67  # of it, its near duplicate beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Card:
 
     percentile: 0 to 1, how suspicious among all images (1 = most). badge: ``conflict`` (gets the double frame),
     ``flipped``, ``planted copy`` ... partner_image: its near duplicate. losses: of the recorded epochs, oldest first.
+    note: a line below the words. pixels: longer side of the image itself, 0 where it does not matter.
     """
 
     example: int
@@ -46,7 +50,8 @@ class Card:
     partner_image: str = ""
     partner_caption: str = ""
     losses: tuple[float, ...] = ()
-    selected: bool = False
+    note: str = ""
+    pixels: int = 0
 
     @property
     def label(self) -> str:
@@ -68,24 +73,31 @@ class Card:
             parts.append(self.badge)
         if self.percentile is not None:
             parts.append(f"more suspicious than {self.percentile:.0%} of the images")
+        if self.note:
+            parts.append(self.note)
         if self.partner_image:
             parts.append(f"beside it its near duplicate{', ' + self.partner_caption if self.partner_caption else ''}")
         return ", ".join(parts) + "."
 
 
-def image_url(image: np.ndarray) -> str:
-    """A uint8 ``[H, W, C]`` (C = 1 or 3) or ``[H, W]`` image as a data URL: PNG when tiny, else JPEG. Cache the result."""
+def image_url(image: np.ndarray, largest: int | None = None) -> str:
+    """A uint8 ``[H, W, C]`` (C = 1 or 3) or ``[H, W]`` image as a data URL: PNG when tiny, else JPEG. Cache the result.
+
+    largest: pixels of the longer side from which on it is made smaller, never below where it counts as tiny.
+    """
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise ValueError(f"image_url wants uint8 [H, W, C], got {pixels.dtype} {list(pixels.shape)}")
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     tiny = max(pixels.shape[:2]) < _PIXELATED_BELOW
-    buffer = io.BytesIO()
+    buffer, picture = io.BytesIO(), Image.fromarray(pixels)
     if tiny:
-        Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+        picture.save(buffer, "PNG", optimize=True)
     else:
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
+        if largest is not None:
+            picture.thumbnail((max(largest, _PIXELATED_BELOW),) * 2)
+        picture.save(buffer, "JPEG", quality=85)
     kind = "png" if tiny else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
@@ -101,6 +113,13 @@ def sparkline(losses: Sequence[float], points: int = _SPARK_POINTS) -> list[floa
     return [round(float(value) / top, 3) for value in chosen]
 
 
+def crisp(pixels: int, wanted: float, least: int = 1) -> int:
+    """Size on screen: ``wanted``, at least ``least``; of a small image a whole multiple, so that its pixels are all of one size."""
+    if not 0 < pixels < _PIXELATED_BELOW:
+        return max(least, round(wanted))
+    return pixels * max(1, math.ceil(least / pixels), int(wanted / pixels))
+
+
 def card_data(card: Card) -> dict[str, Any]:
     """What the browser gets for one card; empty things are left out."""
     data = {
@@ -114,8 +133,8 @@ def card_data(card: Card) -> dict[str, Any]:
         "wrong": card.true is not None and card.true != card.given,
         "partner": card.partner_image,
         "caption": card.partner_caption,
+        "note": card.note,
         "spark": sparkline(card.losses),
-        "selected": card.selected,
     }
     return {name: value for name, value in data.items() if value or (value is not False and isinstance(value, int | float))}
 
@@ -126,29 +145,61 @@ def _colours(palette: Palette) -> dict[str, str]:
 
 def gallery(
     cards: Sequence[Card], *, key: str, columns: int | None = None, size: int | None = None, compact: bool = False,
-    pairs: bool = False, label: str = "Images", empty: str = "No images to show.",
+    pairs: bool = False, selected: int = -1, walk: tuple[bool, bool] | None = None, on_click: Callable[[int], None] | None = None,
+    on_turn: Callable[[int], None] | None = None, label: str = "Images", empty: str = "No images to show.",
 ) -> int | None:  # fmt: skip
     """Draw the cards; the example id of the card just clicked (once, in the rerun it causes), else None.
 
     columns: None fits as many as the width allows. size: pixels of the image, at least 96. compact: for a narrow
-    column, the near duplicate below the words. pairs: the near duplicate as large as the image.
+    column, the near duplicate below the words. pairs: the near duplicate as large as the image. selected: the example to mark.
+    walk: let the keys j and k move through the cards wherever the focus is; whether there are cards before, and after these.
+    on_click: called with the example before the page is drawn again; on_turn: with -1 or 1 where a key leads beyond these cards.
     label: what the list is, for screen readers. empty: said when there are no cards.
     """
-    colours = palette()
+    colours, pixels = palette(), cards[0].pixels if cards and not compact else 0
+    size = crisp(pixels, size or (_LEAST if compact else 112), _LEAST)
     data = {
         "dark": colours.dark,
         "cards": [card_data(card) for card in cards],
+        "selected": _told(key, selected, [card.example for card in cards]),
+        "walk": walk,
         "columns": columns,
-        "size": max(96, size or (96 if compact else 112)),
+        "size": size,
+        "twin": crisp(pixels, _TWIN * size),
         "compact": compact,
         "pairs": pairs,
         "label": label,
         "empty": empty,
         "colours": _colours(colours),
     }
-    clicked = _component(key=key, data=data, on_clicked_change=_nothing).clicked
+    clicked = _component(
+        key=key, data=data, on_clicked_change=lambda: _clicked(key, on_click), on_turned_change=lambda: _turned(key, on_turn)
+    ).clicked
     return None if clicked is None else int(clicked)
 
 
-def _nothing() -> None:
-    """Registering a callback makes ``result.clicked`` exist."""
+def _clicked(key: str, then: Callable[[int], None] | None) -> None:
+    """The browser has marked the card already."""
+    clicked = st.session_state[key].clicked
+    if clicked is not None and f"{key}_marked" in st.session_state:
+        st.session_state[f"{key}_marked"]["shown"] = int(clicked)
+    if clicked is not None and then is not None:
+        then(int(clicked))
+
+
+def _turned(key: str, then: Callable[[int], None] | None) -> None:
+    step = st.session_state[key].turned
+    if step is not None and then is not None:
+        then(1 if step > 0 else -1)
+
+
+def _told(key: str, selected: int, examples: list[int]) -> list[int]:
+    """(example to mark, number of this order). The number grows only when the browser does not show it so already.
+
+    After a click the message to the browser is therefore the one it has, and hundreds of images do not travel again.
+    """
+    marked = st.session_state.get(f"{key}_marked", {"order": [-1, 0]})
+    if key not in st.session_state or marked["shown"] != selected or marked["examples"] != examples:
+        order = [selected, marked["order"][1] + 1]
+        st.session_state[f"{key}_marked"] = marked = {"order": order, "shown": selected, "examples": examples}
+    return list(marked["order"])

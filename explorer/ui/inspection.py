@@ -5,23 +5,30 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from explorer.analysis.findings import findings
-from explorer.analysis.kinds import KINDS, kinds_of
-from explorer.analysis.neighbors import NearDuplicates
-from explorer.analysis.scores import SCORES, ranking
-from explorer.records import Array, Run, StoreError
-from explorer.ui import cards, state
+from explorer.analysis.views import View
+from explorer.records import Array, Finding, Run, StoreError
+from explorer.ui import cards, gallery_filters, own_data, selection, state
 from explorer.ui.gallery import gallery
+from explorer.ui.listing import Listing, findings_of, listing, near_duplicates, traits_of
 from explorer.ui.one_image import show_image
-from explorer.ui.pairs import pairs_of
+from explorer.ui.selection import Selection
 from explorer.ui.services import get_readings, get_store
-from explorer.ui.words import STATUS_WORDS, describe
-
-PER_PAGE = 60
+from explorer.ui.words import STATUS_WORDS, describe, plain
 
 
 def choose_run() -> Run | None:
     """The run to look into, from the URL or the list; None, with a sentence, where there is none to look into."""
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    with right:
+        own_data.offer()  # first: what it has read is one of the runs
+    with left:
+        run = _listed_run()
+    if run is not None:
+        selection.follow(run)
+    return run
+
+
+def _listed_run() -> Run | None:
     runs = {s.run_id: s for s in get_store().runs() if s.config is not None and s.last.get("epoch", -1) >= 1}
     wanted = state.page_value("run")
     if not runs:
@@ -35,6 +42,7 @@ def choose_run() -> Run | None:
     chosen = st.selectbox(
         "Run", ids, index=ids.index(wanted) if wanted in runs else 0, label_visibility="collapsed",
         format_func=lambda i: f"{describe(runs[i].config)} · {STATUS_WORDS[runs[i].status]} · {i}",
+        on_change=lambda: state.forget("page", "image", "cell"),
     )  # fmt: skip
     state.write_query(run=chosen)
     try:
@@ -57,72 +65,91 @@ def _say_why_not(run_id: str) -> None:
 
 def show_gallery(run: Run) -> None:
     """Findings, filters, the cards, and the one that was clicked."""
-    dataset, scores, pairs = cards.images_of(run), cards.scores_at(run, run.last_epoch), pairs_of(run)
+    dataset, scores = cards.images_of(run), cards.scores_at(run, run.last_epoch)
     if dataset is None:
         return
-    _findings(run, scores, pairs)
-    score, chosen = _filters(run, scores, pairs)
-    order = ranking(score, scores[score])
-    order = order[chosen[order]]
-    image = _image_asked(run, order)
+    if not scores:
+        st.info("Nothing is known of single images in this run, so there is nothing to sort them by.")
+        return
+    pairs, now = near_duplicates(run), (run.run_id, run.last_epoch, run.status)
+    _findings(findings_of(*now, run, scores, pairs))
+    _picked(selection.selection(run.run_id))
+    traits = traits_of(*now, run, pairs)
+    view = gallery_filters.choose_view(run, scores, traits)
+    found = listing(run, view, scores, traits)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
-        pages = max(1, -(-len(order) // PER_PAGE))
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.caption(f"{len(order):,} of {len(chosen):,} images, most suspicious first")
-            page = st.pagination(pages, key="gallery_page", persist_state="page") if pages > 1 else 1
-        shown = order[(page - 1) * PER_PAGE : page * PER_PAGE]
-        clicked = gallery(
-            cards.cards(run, dataset, shown, run.last_epoch, score, selected=image, twins="near"), key="gallery",
-            label="Training images", empty="No image fits these filters. Choose another kind or class.",
+        shown, more = _page(found, view)
+        image = _image_asked(run, shown)
+        notes = [] if found.against is None else [gallery_filters.note(found.ranks[n], found.against[n]) for n in shown]
+        gallery(
+            cards.cards(run, dataset, shown, run.last_epoch, "", pairs=pairs, twins="near", ranks=found.ranks, notes=notes), key="gallery",
+            selected=image, walk=more, on_click=_open, on_turn=_turn, label="Training images",
+            empty="No image fits these filters. Choose another kind or class, or reset the filters.",
         )  # fmt: skip
-    if clicked is not None and clicked != image:
-        state.write_query(image=str(clicked))
-        st.rerun()
     with right, st.container(key="image_panel"):  # stays in sight beside the cards: see style.css
         if image >= 0:
+            st.caption(_place_words(found.order, image))
             show_image(run, dataset, image, scores)
 
 
-def _findings(run: Run, scores: dict[str, Array], pairs: NearDuplicates | None) -> None:
-    found = findings(run, scores, pairs)
+def _findings(found: list[Finding]) -> None:
     for column, finding in zip(st.columns(len(found), gap="large") if found else [], found, strict=True):
         column.markdown(f"**{finding.title}**  \n:small[{finding.text}]")
 
 
-def _filters(run: Run, scores: dict[str, Array], pairs: NearDuplicates | None) -> tuple[str, Array]:
-    """(score to sort by, bool ``[N]`` images to show)."""
-    kinds = kinds_of(run, pairs)
-    first, second, third = st.columns(3)
-    start = state.page_value("score", "curvature")
-    names = list(scores)
-    with first:
-        score = st.selectbox(
-            "Sort by", names, index=names.index(start) if start in names else 0, format_func=lambda name: SCORES[name].title
-        )
-    with second:
-        start = state.page_value("show", "all")
-        kind = st.selectbox(
-            "Show", list(kinds), index=list(kinds).index(start) if start in kinds else 0,
-            format_func=lambda name: f"{KINDS[name]} ({int(kinds[name].sum()):,})",
-        )  # fmt: skip
-    with third:
-        classes = ["", *run.class_names]
-        start = state.page_value("cls")
-        name = st.selectbox(
-            "Given class", classes, index=classes.index(start) if start in classes else 0, format_func=lambda c: c or "all classes"
-        )
-    state.write_query(score=score if score != "curvature" else None, show=kind if kind != "all" else None, cls=name or None)
-    of_class = run.labels.given_label == run.class_names.index(name) if name else np.ones(len(kinds["all"]), dtype=bool)
-    return score, kinds[kind] & of_class
+def _picked(picked: Selection | None) -> None:
+    """What was picked elsewhere, and the way back to all images."""
+    if picked is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="picked_line"):
+        beyond = "" if selection.link(picked) else f" :small[(too many for the link, which names up to {selection.LINKED})]"
+        st.markdown(f"Showing **{plain(picked.words)}**.{beyond}", width="content")
+        st.button("Show all", on_click=selection.clear, type="tertiary")
 
 
-def _image_asked(run: Run, order: Array) -> int:
-    """The image in the URL, else the first of the list, -1 for an empty list."""
-    text = state.page_value("image")
-    if text.isdecimal() and int(text) < len(run.labels.given_label):
+def _page(found: Listing, view: View) -> tuple[Array, tuple[bool, bool]]:
+    """(the images of the page, whether there are images before and after them); draws what turns the page."""
+    per = gallery_filters.per_page()
+    pages = max(1, -(-len(found.order) // per))
+    page = gallery_filters.page_of(pages)
+    with st.container(horizontal=True, vertical_alignment="center", key="gallery_bar"):
+        st.caption(f"{len(found.order):,} of {len(found.ranks):,} images, {gallery_filters.order_words(view)}", width="stretch")
+        if pages > 1:
+            gallery_filters.choose_page(pages, page)
+        if len(found.order) > int(gallery_filters.PER_PAGE[0]):
+            gallery_filters.choose_per_page()
+    return found.order[(page - 1) * per : page * per], (page > 1, page < pages)
+
+
+def _image_asked(run: Run, shown: Array) -> int:
+    """The image in the URL, else the first of the page (the last, where a key led back to it), -1 for an empty list."""
+    text, N = state.page_value("image"), len(run.labels.given_label)
+    backwards = st.session_state.pop("gallery_backwards", False)
+    if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < N:
         return int(text)
     if text:
-        st.warning(f"The link asks for image {text!r}; this run has images 0 to {len(run.labels.given_label) - 1:,}.")
+        st.warning(f"The link asks for image {state.quoted(text)}; this run has images 0 to {N - 1:,}.")
         state.write_query(image=None)
-    return int(order[0]) if len(order) else -1
+    if backwards and len(shown):
+        state.write_query(image=str(shown[-1]))
+        return int(shown[-1])
+    return int(shown[0]) if len(shown) else -1
+
+
+def _open(image: int) -> None:
+    st.session_state["url_image"] = str(image)
+
+
+def _turn(step: int) -> None:
+    """A key led beyond the page: to the next one, and its first image, or back to the last image of the one before."""
+    gallery_filters.turn(step)
+    st.session_state["gallery_backwards"] = step < 0
+    state.forget("image")
+
+
+def _place_words(order: Array, image: int) -> str:
+    """Where the image is in the list."""
+    place = np.flatnonzero(order == image)
+    keys = "keys **j** and **k**: next and previous"
+    return f"{int(place[0]) + 1:,} of {len(order):,} · {keys}" if len(place) else f"not among the images listed · {keys}"

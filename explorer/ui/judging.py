@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.analysis.scores import SCORES, forward_passes, ranking
+from explorer.analysis.scores import SCORES, forward_passes
 from explorer.records import Array, Run
 from explorer.runs import estimate
 from explorer.runs.report import quality
-from explorer.ui import agreement_panel, cards, figures_scores, glossary, theme
+from explorer.ui import agreement_panel, cards, curves_panel, figures_scores, glossary, theme, without_truth
 from explorer.ui.assets import palette
 from explorer.ui.live_chart import live_chart
 from explorer.ui.measured import human_noise_sentence
@@ -32,6 +31,10 @@ TIMES = "Cost of the run with this score; bare training is 1."
 def show_quality(run: Run) -> None:
     """Every score: how well it finds the wrong labels where these are known, its cost, its explanation; then what the scores say."""
     scores = cards.scores_at(run, run.last_epoch)
+    if not scores:
+        st.info("There are no scores to judge: neither predictions nor embeddings were read.")
+        _not_computed(run, scores)
+        return
     found = _quality(run.run_id, run.last_epoch, run.status, run)
     judged = any(row["auroc"] is not None for row in found.values())
     if judged:
@@ -40,21 +43,18 @@ def show_quality(run: Run) -> None:
             "AUROC: chance that a wrong label ranks above a right one; 0.5 is guessing."
         )
     else:
-        st.markdown(
-            "Which labels are wrong is not known here, or none is, so no score can be judged on these data. Judge by eye in **Images**, "
-            "or train the same data with a little noise added: scores that find the added errors usually find real ones."
-        )
+        without_truth.show_why(run)
     _table(run, scores, found if judged else {})
-    _not_computed(run, scores)
     if judged:
         _human_noise(run)
-        agreement_panel.show_over_epochs(run)
-        left, right = st.columns([1.25, 1], gap="medium")
+        curves_panel.show_curves(run, scores)
+        left, right = st.columns(2, gap="medium")
         with left:
             _intervals(run, found)
-    with right if judged else st.container():
-        _distribution(run, scores)
-        _planted(run, scores)
+        with right:
+            agreement_panel.show_over_epochs(run)
+    else:
+        without_truth.show_distribution(run, scores)
     agreement_panel.show_agreement(run, scores)
 
 
@@ -78,9 +78,11 @@ def score_rows(run: Run, names: list[str], found: Quality) -> pd.DataFrame:
             "name": name, "score": SCORES[name].title, "auroc": row.get("auroc"),
             "interval": f"{low:.3f} – {high:.3f}" if low is not None and high is not None else theme.UNKNOWN,
             "average_precision": row.get("average_precision"), "precision_at_k": row.get("precision_at_k"),
-            "passes": passes, "times": (bare + passes) / bare, "paper": cited(SCORES[name].paper),
+            "passes": passes, "times": (bare + passes) / bare if bare else None, "paper": cited(SCORES[name].paper),
         })  # fmt: skip
     frame = pd.DataFrame(rows)
+    if not run.config.trains:  # there is no training to compare a cost with
+        frame = frame.drop(columns=["passes", "times"])
     if not found:
         return frame.drop(columns=["auroc", "interval", "average_precision", "precision_at_k"])
     numbers = frame.astype({"auroc": float, "average_precision": float, "precision_at_k": float})
@@ -119,6 +121,7 @@ def _table(run: Run, scores: dict[str, Array], found: Quality) -> None:
         )["selection"]["rows"]  # fmt: skip
     with right:
         _detail(str(rows["name"].iloc[picked[0] if picked and picked[0] < len(rows) else 0]))
+        _not_computed(run, scores)
     shared = "Scores read off the recorded epochs share one evaluation pass per epoch; the folds serve three scores at once."
     st.caption(shared + ("" if run.status == "finished" or not found else " Intervals are computed once the run is finished."))
 
@@ -158,27 +161,3 @@ def _intervals(run: Run, found: Quality) -> None:
         figures_scores.detection_figure(info, palette(), height), key="quality", height=height,
         alt="AUROC with its 95 % interval, and average precision, of every score",
     )  # fmt: skip
-
-
-def _distribution(run: Run, scores: dict[str, Array]) -> None:
-    name = st.selectbox("Distribution of", list(scores), format_func=lambda n: SCORES[n].title, key="distribution_of", persist_state="page")
-    info = figures_scores.distribution_info(f"{SCORES[name].title} ({SCORES[name].unit})", scores[name], run.labels.is_mislabeled)
-    figure = figures_scores.distribution_figure(info, palette(), 260)
-    live_chart(figure, key="distribution", height=260, alt=f"Distribution of {SCORES[name].title}")
-
-
-def _planted(run: Run, scores: dict[str, Array]) -> None:
-    """Share of each planted kind among the top 100 of two scores, beside its share overall."""
-    if run.planted is None or run.labels.is_mislabeled is None:
-        return
-    kinds = {
-        "wrong label": run.labels.is_mislabeled, "planted wrong copy": run.labels.wrong_origin == "planted",
-        "atypical": run.planted.kind == "atypical", "near-duplicate": run.planted.kind == "near_duplicate",
-    }  # fmt: skip
-    columns: dict[str, Array] = {"overall": np.arange(len(run.labels.given_label))}
-    for score in ("curvature", "cumulative_loss"):
-        if score in scores:
-            columns[f"top 100, {SCORES[score].title.lower()}"] = ranking(score, scores[score])[:100]
-    table = pd.DataFrame({title: {name: float(kind[top].mean()) for name, kind in kinds.items()} for title, top in columns.items()})
-    st.markdown("**What is at the top**")
-    st.dataframe(table, width="stretch", column_config={name: st.column_config.NumberColumn(format="percent") for name in table})

@@ -7,15 +7,18 @@ from html import escape
 import numpy as np
 import streamlit as st
 
+from explorer.analysis.neighbors import NEIGHBORS, Neighbors
+from explorer.analysis.reasons import partners_of, reasons, why
 from explorer.analysis.scores import SCORES, suspicion, usual_prediction
 from explorer.records import Array, Dataset, Run
 from explorer.ui import cards, figures_images, state, theme
 from explorer.ui.assets import palette
 from explorer.ui.gallery import Card, gallery
+from explorer.ui.listing import near_duplicates
 from explorer.ui.live_chart import live_chart
 from explorer.ui.score_groups import grouped
+from explorer.ui.words import plain
 
-NEIGHBORS_SHOWN = 8
 HISTORY = 300  # pixels
 STYLE = """<style>
 table.scores { width: 100%; border-collapse: collapse; font-size: 0.85rem; line-height: 1.35; }
@@ -31,38 +34,48 @@ table.scores .track span { display: block; height: 100%; border-radius: 3px; bac
 
 
 def show_image(run: Run, dataset: Dataset, n: int, scores: dict[str, Array]) -> None:
-    """One image: large, its labels, its history, its scores, its neighbours."""
-    names, labels, facts = run.class_names, run.labels, run.facts
-    given, true = names[labels.given_label[n]], cards.true_name(run, n)
-    predicted = [names[k] for k in facts.predicted_label[:, n]]
+    """One image: large, its labels, why it stands out, its history, its neighbours, its scores."""
+    near = cards.neighbors_of(run, np.array([n]), NEIGHBORS)
+    _labels(run, dataset, n)
+    _why(run, n, scores, None if near is None else near[0])
+    _history(run, n)
+    if near is not None:
+        _neighbors(run, dataset, n, *near)
+    st.html(scores_table(n, scores))
+
+
+def _labels(run: Run, dataset: Dataset, n: int) -> None:
+    """The image, large, and its classes in words."""
+    given, true, badge = run.class_names[run.labels.given_label[n]], cards.true_name(run, n), cards.badge(run, n)
+    last = [plain(run.class_names[k]) for k in run.facts.predicted_label[-1:, n]]
     picture, words = st.columns([1, 1.6], gap="medium", vertical_alignment="center")
     with picture:
         st.html(f'<img class="large" src="{cards.thumbnail(run, dataset, n)}" alt="training image {n}">')
     with words:
-        badge = cards.badge(run, n)
         st.markdown(f"**Image {run.source_index[n]}**{f' · {badge}' if badge else ''}")
-        st.markdown(
-            f"given **{_md(given)}**  \nlast predicted **{_md(predicted[-1])}**  \n"
-            + (f"true **{_md(true)}**" if true is not None else "true label unknown")
-        )
-        fitted = sum(name == given for name in predicted)
-        st.caption(f"The given label was predicted in {fitted} of {len(predicted)} epochs." + _elr_words(run, n))
+        predicted = f"last predicted **{last[0]}**" if last else "not predicted"
+        st.markdown(f"given **{plain(given)}**  \n{predicted}  \n{f'true **{plain(true)}**' if true is not None else 'true label unknown'}")
+
+
+def _why(run: Run, n: int, scores: dict[str, Array], near: Neighbors | None) -> None:
+    """Why it stands out, in a few sentences, and every fact behind them."""
+    pairs, names = near_duplicates(run), [f"**{plain(name)}**" for name in run.class_names]
+    found = reasons(run, n, scores, None if near is None else near.ids[0], None if pairs is None else partners_of(pairs, n), names)
+    st.markdown(why(run, n, found, names))
+    facts = "\n".join(f"- {reason.sentence}" for reason in found if reason.kind != "typical")
+    if facts:
+        with st.expander("Every fact behind this, most telling first"):
+            st.markdown(facts)
+
+
+def _history(run: Run, n: int) -> None:
+    """Loss, margin and what was predicted, epoch by epoch."""
+    names, facts = run.class_names, run.facts
+    predicted = [names[k] for k in facts.predicted_label[:, n]]
+    given, true = names[run.labels.given_label[n]], cards.true_name(run, n)
     info = figures_images.history_info(facts.epochs.tolist(), facts.loss[:, n], facts.margin[:, n], predicted, given, true)
     figure = figures_images.history_figure(info, palette(), HISTORY)
-    live_chart(figure, key="history", height=HISTORY, alt="Loss and margin of this image over the epochs")
-    _neighbors(run, dataset, n, facts.predicted_label)
-    st.html(scores_table(n, scores))
-
-
-def _elr_words(run: Run, n: int) -> str:
-    """What ELR's target memory holds the image for, where the run has one."""
-    found = cards.suggestion(run, n, run.last_epoch)
-    if found is None:
-        return ""
-    label, share = found
-    agrees = label == run.class_names[run.labels.given_label[n]]
-    verdict = "agrees with the given label" if agrees else f"suggests **{_md(label)}**"
-    return f"  \nELR's target memory {verdict}; the given label has {theme.percent(share)} of it."
+    live_chart(figure, key="history", height=HISTORY, alt="Loss, margin and prediction of this image over the epochs")
 
 
 def scores_table(n: int, scores: dict[str, Array]) -> str:
@@ -91,22 +104,14 @@ def _score_row(name: str, value: float, rank: float) -> str:
     )
 
 
-def _md(text: str) -> str:
-    """Class names come from people's files: their markdown stays text."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~$:" else c for c in text)
-
-
-def _neighbors(run: Run, dataset: Dataset, n: int, predicted: Array) -> None:
-    found = cards.neighbors_of(run, np.array([n]), NEIGHBORS_SHOWN)
-    if found is None:
-        return
-    neighbors, cut = found
-    index, similarity = neighbors.ids[0], neighbors.similarity[0]
+def _neighbors(run: Run, dataset: Dataset, n: int, near: Neighbors, cut: float) -> None:
+    """Its nearest images to the network, each with its labels; a click opens one. cut: cosine of near-duplicates."""
+    index, similarity = near.ids[0], near.similarity[0]
     own = run.labels.given_label[n]
     shown = [
         Card(
             example=int(j), image=cards.thumbnail(run, dataset, int(j)), given=run.class_names[run.labels.given_label[j]],
-            predicted=run.class_names[usual_prediction(predicted[:, [j]])[0]],
+            predicted=run.class_names[usual_prediction(run.facts.predicted_label[:, [j]])[0]] if len(run.facts.epochs) else "-",
             true=cards.true_name(run, int(j)),
             badge=("conflict" if run.labels.given_label[j] != own else "near-duplicate") if s >= cut else f"similarity {s:.3f}",
         )

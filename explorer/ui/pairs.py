@@ -9,6 +9,7 @@ from explorer.analysis.neighbors import NearDuplicates, near_duplicates
 from explorer.records import Dataset, Run
 from explorer.ui import cards, state
 from explorer.ui.gallery import Card, gallery
+from explorer.ui.words import no_embedding
 
 PAIRS_PER_PAGE = 40
 
@@ -39,7 +40,7 @@ def show_pairs(run: Run) -> None:
         )  # fmt: skip
     pairs = pairs_of(run, which or "peak")
     if pairs is None:
-        st.info("Embeddings were switched off for this run, so near-duplicates are not known. Train with *Embedding every* 1.")
+        st.info(f"{no_embedding(run)} Near-duplicates are not known.")
         return
     conflicts = int(pairs.conflicting.sum())
     st.markdown(_pairs_sentence(pairs))
@@ -77,7 +78,7 @@ def _pair_card(run: Run, dataset: Dataset, pairs: NearDuplicates, i: int) -> Car
     kind = "conflict" if pairs.conflicting[i] else "exact copy" if pairs.exact[i] else "near-duplicate"
     return Card(
         example=a, image=cards.thumbnail(run, dataset, a), given=names[labels.given_label[a]],
-        predicted=names[run.facts.predicted_label[-1][a]],
+        predicted=names[run.facts.predicted_label[-1][a]] if len(run.facts.epochs) else "-",
         true=cards.true_name(run, a), badge=kind,
         partner_image=cards.thumbnail(run, dataset, b), partner_caption=f"given {names[labels.given_label[b]]}",
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from explorer.analysis.findings import story
 from explorer.analysis.regions import comparable
 from explorer.analysis.scores import facts_until, percentile, ranking
 from explorer.config import RunConfig
@@ -18,7 +19,7 @@ from explorer.ui.controls_noise import show_transition
 from explorer.ui.gallery import gallery
 from explorer.ui.live_chart import live_chart
 from explorer.ui.services import get_store
-from explorer.ui.words import NOISE_SENTENCES, word
+from explorer.ui.words import KIND_WORDS, NOISE_SENTENCES, plain, word
 
 TOP_CARDS = 8
 PLANE, CURVES, PROBES, MATRIX = 240, 180, 160, 400  # heights in pixels: together they fit a window of 800
@@ -123,6 +124,18 @@ def curvature_of(curvature: Array, which: str) -> Array:
     if not len(curvature):
         return np.zeros(0)
     return curvature[-1].astype(np.float64) if which == "epoch" else curvature.mean(axis=0, dtype=np.float64)
+
+
+# -- nothing trained -------------------------------------------------------------------------------
+
+
+def show_read(run: Run) -> None:
+    """What stands in the place of the charts where nothing was trained: what was read, and where the images are."""
+    st.markdown(f"**{story(run, run.last_epoch)}**")
+    config = run.config
+    found = {f"Predictions, {KIND_WORDS[config.pred_probs_kind]},": config.pred_probs, "Embeddings": config.embeddings}
+    st.markdown("  \n".join(f"{what} from {plain(path)}" for what, path in found.items() if path))
+    st.markdown("There are no curves and no susceptibility to show. **Inspect** has the images, their scores and near-duplicates.")
 
 
 # -- noise -----------------------------------------------------------------------------------------

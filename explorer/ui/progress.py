@@ -13,7 +13,7 @@ from explorer.ui.words import STATUS_WORDS
 
 PHASES = {
     "train": "training", "evaluate": "evaluating", "curvature": "probing curvature", "susceptibility": "probing susceptibility",
-    "folds": "extra pass: folds", "second_split": "extra pass: second split",
+    "read": "reading files", "folds": "extra pass: folds", "second_split": "extra pass: second split",
 }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def done_share(config: RunConfig, epochs: int, progress: Progress | None, shares
     if progress is not None and progress.phase in EXTRA_PASSES:
         earlier = EXTRA_PASSES[: EXTRA_PASSES.index(progress.phase)]
         done += sum(shares[part] for part in earlier) + shares[progress.phase] * progress.done / max(1, progress.total)
-    return done / sum(shares.values())
+    return done / (sum(shares.values()) or 1)
 
 
 def _live_words(live: Live, epochs: int, done: float, shares: dict[str, float]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from explorer.analysis.out_of_sample import flag
+from explorer.analysis.score_table import HISTORY
 from explorer.analysis.scores import SCORES
 from explorer.records import Run
 from explorer.ui.words import label
@@ -37,6 +38,8 @@ def not_computed(run: Run, names: Iterable[str]) -> list[tuple[list[str], str]]:
 
 def _remedy(run: Run, name: str) -> str:
     config = run.config
+    if not config.trains:
+        return _to_read(run, name)
     if name in PROBED and config.curvature_every == 0:
         return "train with the curvature probed every epoch"
     if name in OUT_OF_SAMPLE and config.folds == 0:
@@ -52,3 +55,16 @@ def _remedy(run: Run, name: str) -> str:
     if name == "confident_learning" and run.out_of_sample is not None:
         return flag(run.out_of_sample, run.labels.given_label).why_not
     return "train the run again: it was trained before this was recorded"
+
+
+def _to_read(run: Run, name: str) -> str:
+    """The same where nothing was trained: which file to give."""
+    if name in (*PROBED, *SECOND_SPLIT, *TARGETS, *HISTORY):
+        return "train a network on these images: this needs what happens while it learns"
+    if name in NEIGHBOURS:
+        return f"give *{label('embeddings')}*"
+    if name not in OUT_OF_SAMPLE or not run.config.pred_probs:
+        return f"give *{label('pred_probs')}*"
+    if run.out_of_sample is None:
+        return "give probabilities by networks that never saw the image"
+    return flag(run.out_of_sample, run.labels.given_label).why_not

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,8 @@ def wave_sentence(run: Run, epoch: int) -> str:
         return ""
     epochs = until(run, epoch)
     there, (_, best) = float(epochs["test_accuracy"][stop]), peak_of(epochs, "test_accuracy")
+    if math.isnan(best):
+        return f"*Label Wave*, which needs no clean labels, would stop at epoch {stop}."
     test = "test accuracy" if run.test_is_reference else "accuracy on held-out given labels"
     below = 100 * (best - there)
     verdict = "its best so far" if below < 0.05 else f"{below:.1f} points below its best"

@@ -72,7 +72,8 @@ def _with_noise(config: DataConfig, fingerprint: str, _dataset: Dataset) -> tupl
 
 def data_config(config: DataConfig) -> DataConfig:
     """What a config says about images and labels; what has no effect on them is left out."""
-    return DataConfig(**{field.name: getattr(config, field.name) for field in fields(DataConfig)}).canonical()
+    config = config.canonical()
+    return DataConfig(**{field.name: getattr(config, field.name) for field in fields(DataConfig)})
 
 
 def load_source(config: DataConfig) -> Dataset:

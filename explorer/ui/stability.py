@@ -166,11 +166,11 @@ def cost(config: MemorizationConfig, run: Run) -> str:
     """What an estimate takes, in words, and beside the run's own training. Raises ConfigError for too few images."""
     N = len(run.labels.given_label)
     inside = config.subset_size(N)
+    networks = f"{config.models:,} networks ({word(config.model)}) × {config.epochs} epochs × {inside:,} images"
+    if not run.config.trains:
+        return f"{networks}: here networks are trained on your images, small ones."
     steps = config.models * config.epochs * inside / (run.config.epochs * N)
-    return (
-        f"{config.models:,} networks ({word(config.model)}) × {config.epochs} epochs × {inside:,} images: each image is trained on "
-        f"{steps:,.0f} times as often as in this run, by a small network."
-    )
+    return f"{networks}: each image is trained on {steps:,.0f} times as often as in this run, by a small network."
 
 
 def command(config: MemorizationConfig) -> str:

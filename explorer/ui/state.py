@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from explorer.config import OPTIONS, ConfigError, RunConfig, with_preset
+from explorer.ui.words import plain
 
-PAGE_KEYS = ("run", "tab", "score", "show", "image", "cls", "axis", "top", "token")
+PAGE_KEYS = (
+    "run", "tab", "score", "with", "against", "sign", "show", "cls", "looks", "truth", "only", "per", "page", "image", "cell", "versus",
+    "axis", "top", "cut", "token", "colour",
+)  # fmt: skip
 
 
 def start() -> None:
@@ -59,6 +65,35 @@ def write_query(**page: str | None) -> None:
 
 def page_value(name: str, default: str = "") -> str:
     return str(st.session_state.get(f"url_{name}", "") or default)
+
+
+def forget(*names: str) -> None:
+    """Back to the defaults: what the link says of these, and the widgets that hold them (see ``linked``)."""
+    for name in names:
+        st.session_state[f"url_{name}"] = ""
+        st.session_state.pop(f"view_{name}", None)
+
+
+def quoted(text: str) -> str:
+    """A value somebody put into a link, as the page says it back: not all of it, and its markdown stays text."""
+    return plain(repr(text[:60])).replace("\\-", "-")
+
+
+def linked(name: str, options: Collection[str], default: str, word: str) -> str:
+    """The key of a widget that starts with what the link says; draw it with this key and without an index.
+
+    What is not among the options, in the link or after another run was chosen, is said on the page and replaced by the default.
+    """
+    key = f"view_{name}"
+    value = st.session_state.get(key, page_value(name, default))
+    if value is None:  # a list whose text was deleted
+        value = default
+    elif value not in options:
+        st.warning(f"The {word} {quoted(value)} is unknown in this run and was left out.")
+        value = default
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return key
 
 
 def show_url_errors() -> None:

@@ -17,6 +17,7 @@ from explorer.ui.words import STATUS_WORDS, describe
 
 TICK = 0.7  # seconds between two looks at a run in training
 WAITING, PREPARING = "**Waiting for its turn.**", "**Preparing:** loading images and building the network."
+READING = "**Reading** images, predictions and embeddings."
 MOVING = ("queued", "running", "paused")
 UNFINISHED = ("stopped", "failed", "interrupted")
 
@@ -88,9 +89,11 @@ def show(run_id: str) -> None:
         chosen = None  # the right end follows the run
     st.fragment(_watch, run_every=TICK if now.moves else None)(run_id, now.marks, chosen)
     if run is not None and config is not None:
-        st.slider(
-            "Epoch", 0, config.epochs, config.epochs, key=slider, help="All panels show this epoch. At the right end they follow the run."
-        )
+        if config.trains:
+            st.slider(
+                "Epoch", 0, config.epochs, config.epochs, key=slider,
+                help="All panels show this epoch. At the right end they follow the run.",
+            )  # fmt: skip
         panels.show_noise(run)
     glossary.explain_terms()
 
@@ -121,7 +124,8 @@ def _buttons(run_id: str, now: Now, config: RunConfig | None) -> None:
         elif config is not None:
             if status in UNFINISHED:
                 st.button("Continue", on_click=start_run, args=(config,), type="primary", help="Go on from the last kept epoch.")
-            st.button("Run again", on_click=start_run, args=(config,), kwargs={"again": True}, help="Train it anew from the start.")
+            again, what = ("Run again", "Train it anew from the start.") if config.trains else ("Read again", "Read the files anew.")
+            st.button(again, on_click=start_run, args=(config,), kwargs={"again": True}, help=what)
             if status != "failed" or get_store().exists(run_id):
                 st.button("Inspect", on_click=_inspect, args=(run_id,))
 
@@ -142,9 +146,13 @@ def _watch(run_id: str, marks: str, chosen: int | None) -> None:
     if marks != now.marks:
         st.rerun()
     live = now.live
+    if run is not None and not run.config.trains and run.last_epoch > 0:
+        panels.show_read(run)
+        return
     if run is None or run.last_epoch < 0:
-        _tell(WAITING if live is None else PREPARING)
-        show_progress(live, run)
+        _tell(WAITING if live is None else PREPARING if live.config.trains else READING)
+        if live is None or live.config.trains:
+            show_progress(live, run)
         return
     epoch = run.last_epoch if chosen is None else min(chosen, run.last_epoch)
     told = story(run, epoch)

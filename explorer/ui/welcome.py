@@ -35,7 +35,8 @@ def show_nothing_yet(config: RunConfig | None, readable: bool, start: Callable[[
     for column, (title, text) in zip(st.columns(3, gap="medium"), STEPS, strict=True):
         column.markdown(f"**{title}**  \n{text}")
     if config is not None:
-        st.button("Start the demo" if config == RunConfig() else "Start this run", type="primary", on_click=start, args=(config,))
+        words = "Start the demo" if config == RunConfig() else "Start this run" if config.trains else "Inspect these images"
+        st.button(words, type="primary", on_click=start, args=(config,))
     runs = get_store().runs()
     if config is not None and readable:
         _told(config)
@@ -79,7 +80,11 @@ def _run_list(earlier: list[RunSummary]) -> None:
             assert summary.config is not None
             left, right = st.columns([8, 1], vertical_alignment="center")
             last = summary.last
-            result = f" · test {theme.percent(last['test_accuracy'])}, memorized {theme.percent(last['memorized'])}" if last else ""
+            result = (
+                f" · test {theme.percent(last['test_accuracy'])}, memorized {theme.percent(last['memorized'])}"
+                if last and summary.config.trains
+                else ""
+            )
             left.markdown(f"{describe(summary.config)} · {STATUS_WORDS[summary.status].split(';')[0]}{result}")
             right.button("Open", key=f"open_{summary.run_id}", on_click=open_run, args=(summary.run_id,), width="stretch", type="tertiary")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from explorer.config import WITHOUT_RATE, RunConfig
+from explorer.records import Run
 
 OWN = "own data…"
 WORDS = {
@@ -51,8 +52,13 @@ LABELS = {
     "noise": "Label noise", "lr": "Learning rate", "susceptibility_lr": "Probe rate", "augment": "Augmentation",
     "elr_beta": "Beta", "elr_lambda": "Lambda", "ema_momentum": "Averaging", "mixup_alpha": "Mixup alpha", "gce_q": "Exponent q",
     "curvature_every": "Probe every", "curvature_directions": "Directions", "curvature_radius": "Radius h",
+    "test_split": "Test images", "pred_probs": "Predicted probabilities (.npy)", "pred_probs_kind": "The probabilities are",
+    "embeddings": "Embeddings (.npy)",
     "embedding_every": "Embed every", "second_split_epochs": "Second-split epochs",
 }  # fmt: skip
+INSPECT_ONLY = "none · inspect only"  # the model that trains nothing
+GIVEN_WORDS = {"pred_probs": "predictions", "embeddings": "embeddings"}
+KIND_WORDS = {"out_of_sample": "out of sample (unseen)", "in_sample": "in sample (trained on)"}
 STATUS_WORDS = {
     "queued": "waiting for its turn", "running": "training", "paused": "paused", "stopped": "stopped; the finished epochs are kept",
     "finished": "finished", "failed": "failed", "interrupted": "interrupted", "damaged": "damaged",
@@ -78,7 +84,17 @@ def describe(config: RunConfig) -> str:
     rate = "" if config.noise in WITHOUT_RATE else f" {100 * config.noise_rate:g} %"
     noise = "no added noise" if config.noise == "none" else f"{_short(config.noise)}{rate}"
     name = config.dataset.rstrip("/").rsplit("/", 1)[-1]
+    if not config.trains:
+        files = " and ".join(words for field, words in GIVEN_WORDS.items() if getattr(config, field))
+        return f"{name} · nothing trained · {f'{files} read' if files else 'images only'}"
     return f"{name} · {noise} · {word(config.model)} · {_short(config.loss)} · seed {config.seed}"
+
+
+def no_embedding(run: Run) -> str:
+    """Why a run has no embeddings, and what to do."""
+    if run.config.trains:
+        return "Embeddings were switched off for this run: train with *Embedding every* 1."
+    return f"No embeddings were read: give *{label('embeddings')}*."
 
 
 def _short(value: str) -> str:

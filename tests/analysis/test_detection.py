@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from explorer.analysis.detection import OVER_EPOCHS, TOP, auroc, bootstrap_auroc, detect, detection_over_epochs
+from explorer.analysis.detection import (
+    OVER_EPOCHS,
+    TOP,
+    areas,
+    auroc,
+    bootstrap_auroc,
+    cut,
+    detect,
+    detection_over_epochs,
+    found_by_rank,
+    precision_recall,
+    roc,
+    threshold_counts,
+)
 from explorer.analysis.dynamics import AT_EPOCH, RUNNING
 from explorer.analysis.scores import compute_scores, facts_until, suspicion
 from explorer.records import Facts
@@ -129,6 +143,76 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         low, high = bootstrap_auroc(*case(seed, 150), seed=seed, resamples=100)
         covered += low <= 0.7602 <= high
     assert 50 <= covered <= 60
+
+
+# -- where to cut ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("N", [5, 60, 700])
+def test_curves_are_those_of_scikit_learn(N: int, seed: int, step: float) -> None:
+    score, positive = case(seed, N)
+    score = np.round(score / step) * step if step else score
+    counts = threshold_counts(score, positive)
+    fpr, tpr, threshold = roc_curve(positive, score, drop_intermediate=False)
+    assert np.array_equal(counts.threshold, threshold[1:])  # theirs begins above every score
+    assert np.allclose(roc(counts), (fpr, tpr), rtol=0, atol=1e-12)
+    precision, recall, rising = precision_recall_curve(positive, score)
+    assert np.array_equal(counts.threshold[::-1], rising)
+    assert np.allclose(precision_recall(counts), (recall[-2::-1], precision[-2::-1]), rtol=0, atol=1e-12)  # theirs ends in (0, 1)
+    assert areas(counts) == pytest.approx((roc_auc_score(positive, score), average_precision_score(positive, score)), abs=1e-12)
+
+
+def test_images_of_unknown_score_come_last_and_together() -> None:
+    score, positive = case(1, 80)
+    unknown = np.arange(80) % 7 == 0
+    counts = threshold_counts(np.where(unknown, np.nan, score), positive)
+    expected = threshold_counts(np.where(unknown, score.min() - 50, score), positive)
+    assert counts.threshold[-1] == -np.inf and np.array_equal(counts.threshold[:-1], expected.threshold[:-1])
+    assert np.array_equal(counts.tp, expected.tp) and np.array_equal(counts.fp, expected.fp)
+    assert threshold_counts(np.full(80, np.nan), positive)[1:] == ([positive.sum()], [(~positive).sum()])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cut_is_the_mean_over_every_order_that_ties_may_stand_in(seed: int) -> None:
+    """Against all 5,040 orders of seven images of few distinct scores."""
+    rng = np.random.default_rng(seed)
+    score, positive = rng.integers(0, 3, 7).astype(float), rng.permutation(7) < 3
+    orders = np.array([order for order in itertools.permutations(range(7)) if (np.diff(score[list(order)]) <= 0).all()])
+    found = np.cumsum(positive[orders], axis=1)
+    counts = threshold_counts(score, positive)
+    assert found_by_rank(counts) == pytest.approx(found.mean(axis=0))
+    for n in range(1, 8):
+        here = cut(counts, n)
+        assert here.found == pytest.approx(found[:, n - 1].mean()) and here.precision == pytest.approx(here.found / n)
+        assert (here.least, here.most) == (found[:, n - 1].min(), found[:, n - 1].max())
+        nth = np.sort(score)[::-1][n - 1]
+        through = n < 7 and np.sort(score)[::-1][n] == nth
+        assert here.threshold == nth and here.tied == ((score == nth).sum() if through else 0)
+
+
+def test_without_ties_a_cut_counts_the_first_of_the_list() -> None:
+    score, positive = case(3, 200)
+    counts, order = threshold_counts(score, positive), np.argsort(-score)
+    for n in (1, 2, 57, 199, 200):
+        here, first = cut(counts, n), int(positive[order[:n]].sum())
+        assert here == (n, first, first, first, 0, score[order[n - 1]])
+
+
+def test_a_cut_knows_neither_the_order_of_the_data_nor_the_scale_of_the_score() -> None:
+    score, positive = case(2, 120, ties=True)
+    order = np.random.default_rng(0).permutation(120)
+    for n in (1, 17, 60, 120):
+        here = cut(threshold_counts(score, positive), n)
+        assert cut(threshold_counts(score[order], positive[order]), n) == here
+        assert cut(threshold_counts(7 * score + 3, positive), n)[:5] == here[:5]
+
+
+@pytest.mark.parametrize("n", [0, -3, 81])
+def test_a_cut_outside_the_list_is_refused(n: int) -> None:
+    with pytest.raises(ValueError, match=f"{n} images cannot be looked at; there are 80"):
+        cut(threshold_counts(*case(0, 80)), n)
 
 
 # -- when would you have known? --------------------------------------------------------------------

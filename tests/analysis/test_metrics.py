@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from explorer.analysis.metrics import COLUMNS, accuracy, epoch_row, susceptibility, wrong_label_split
+from explorer.analysis.metrics import COLUMNS, accuracy, epoch_row, share_interval, susceptibility, wrong_label_split
 from explorer.pipeline import Prepared
 from explorer.records import NO_CLASS, EpochRecord, Labels, Record
 from tests.support import epoch_records, toy_labels
@@ -35,6 +36,18 @@ def test_split_of_wrong_labels_is_counted(seed: int) -> None:
 def test_split_without_wrong_labels_is_unknown_not_zero() -> None:
     labels = np.array([0, 1, 2])
     assert all(math.isnan(share) for share in wrong_label_split(labels, labels, labels))
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 1), (1, 1), (5, 100), (0, 50), (50, 50), (333, 1000)])
+def test_the_interval_of_a_share_is_wilsons(hits: int, total: int) -> None:
+    low, high = binomtest(hits, total).proportion_ci(0.95, method="wilson")
+    assert share_interval(hits, total) == pytest.approx((low, high), abs=1e-6)
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 0), (-1, 5), (6, 5)])
+def test_what_is_no_sample_has_no_interval(hits: int, total: int) -> None:
+    with pytest.raises(ValueError, match=f"{hits} of {total} is no sample"):
+        share_interval(hits, total)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int64])

@@ -108,6 +108,10 @@ def press(label: str) -> Callable[[Page], None]:
     return action
 
 
+def press_like(label: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_role("button", name=label).click()
+
+
 def scrolled(page: Page, pixels: int = 500) -> None:
     page.mouse.move(page.evaluate("innerWidth") - 12, 400)  # beside tables, which take the wheel for themselves
     page.mouse.wheel(0, pixels)
@@ -138,6 +142,9 @@ def shots(ids: dict[str, str]) -> list[Shot]:
         Shot("inspect, below", at("finished", "inspect"), scrolled),
         Shot("inspect elr", at("elr", "inspect")),
         Shot("inspect pairs", at("finished", "inspect", "&tab=pairs")),
+        Shot("inspect disagreement", at("finished", "inspect", "&against=cumulative_loss&per=240")),
+        Shot("inspect filters", at("finished", "inspect", "&truth=wrong"), press_like("More filters")),
+        Shot("inspect confusion", at("elr", "inspect", "&tab=confusion")),
         Shot("inspect map", at("elr", "inspect", "&tab=map")),
         Shot("inspect scores", at("elr", "inspect", "&tab=scores")),
         Shot("inspect scores, below", at("elr", "inspect", "&tab=scores"), scrolled),

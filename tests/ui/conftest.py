@@ -15,9 +15,10 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import pipeline
-from explorer.config import RunConfig
+from explorer.config import MemorizationConfig, RunConfig
 from explorer.records import EpochRecord, TrainingError
 from explorer.runs.execution import execute
+from explorer.runs.memorization import execute_memorization
 from explorer.runs.store import RunStore
 from explorer.ui import services
 
@@ -95,7 +96,7 @@ def no_search_for_components() -> Iterator[None]:
 def visit(home: Path) -> Visit:
     """``visit("inspect", run=..., **query)``: a new visitor who opened that address."""
 
-    def open_page(page: str = "train", **query: str) -> AppTest:
+    def open_page(page: str = "train", /, **query: str) -> AppTest:
         visitor = AppTest.from_file(MAIN, default_timeout=30)
         for name, text in query.items():
             visitor.query_params[name] = text
@@ -111,3 +112,45 @@ def stocked(home: Path, library: Library) -> Library:
     """The library, copied into this test's home."""
     shutil.copytree(library.home, home)
     return dataclasses.replace(library, home=home)
+
+
+# -- Inspect ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def workshop(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A home with a run that has everything, one with foreign images, and a memorization estimate of the first."""
+    configs = {
+        "everything": dataclasses.replace(tiny, loss="elr", folds=2, second_split_epochs=1),
+        "foreign": dataclasses.replace(tiny, noise="open_set", epochs=2, curvature_every=0),
+        "memorized": tiny,
+    }
+    home = tmp_path_factory.mktemp("workshop") / "home"
+    for config in configs.values():
+        for _ in execute(RunStore(home), config):
+            pass
+    for _ in execute_memorization(home, MemorizationConfig(train_size=200, models=20, epochs=2)):
+        pass
+    return Library(home, {kind: pipeline.identify(config) for kind, config in configs.items()}, configs)
+
+
+@pytest.fixture
+def shop(home: Path, workshop: Library) -> Library:
+    """The workshop, copied into this test's home."""
+    shutil.copytree(workshop.home, home)
+    return dataclasses.replace(workshop, home=home)
+
+
+Look = Callable[[str, str], AppTest]
+
+
+@pytest.fixture
+def look(visit: Visit) -> Look:
+    """``look(run_id, tab)``: a visitor who opened Inspect and went to that tab."""
+
+    def open_tab(run_id: str, tab: str) -> AppTest:
+        page = visit("inspect", run=run_id)
+        page.session_state["inspect_tab"] = tab
+        return page.run()
+
+    return open_tab

@@ -23,7 +23,7 @@ CHANGED = {
     "noise": "asymmetric", "noise_rate": 0.35, "model": "mlp", "loss": "elr", "elr_beta": 0.7, "elr_lambda": 1.5, "epochs": 7, "seed": 3,
     "lr": 0.1,
 }  # fmt: skip
-BY_HAND = ("slider", "selectbox", "number_input")
+BY_HAND = ("slider", "selectbox", "number_input", "text_input")
 
 
 def visible(name: str) -> dict[str, str]:
@@ -110,7 +110,7 @@ def test_the_smallest_and_the_largest_value_of_a_setting_is_no_exception(visit: 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*(o.name for o in OPTIONS.values() if o.choices), "folds"])
 def test_every_choice_of_a_setting_is_no_exception(visit: Visit, name: str) -> None:
-    page = visit("train", train_size="20")
+    page = visit("train", train_size="20", **visible(name))
     choices = [0, 2, 20] if name == "folds" else [c for c in OPTIONS[name].choices if c != "class_conditional_twin"]
     for choice in choices:
         choose(page, **{name: choice})

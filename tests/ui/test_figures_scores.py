@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from explorer.ui import figures_agreement, figures_known, figures_map, figures_scores
+from explorer.ui.figures_scores import CutMark
 from explorer.ui.theme import Palette, colours, contrast
 
 PALETTES = (colours(False), colours(True))
@@ -44,8 +45,24 @@ DRAWN: dict[str, Callable[[Palette], dict[str, Any]]] = {
     "map": lambda p: figures_map.map_figure(figures_map.map_info(X, Y, WRONG), p, 400, ("x (unit)", "y"), (("low", 0, 0), ("top", 1, 1))),
     "map unknown": lambda p: figures_map.map_figure(figures_map.map_info(X, Y, None), p, 400, ("x", "y"), (), ((0, 1), (0, 1))),
     "map empty": lambda p: figures_map.map_figure(figures_map.map_info(X[:0], Y[:0], None), p, 400, ("x", "y")),
+    "distribution in rows": lambda p: figures_scores.distribution_figure(_grouped(), p),
+    "distribution with a cut": lambda p: figures_scores.distribution_figure(_cut_at(30.0, "high"), p),
     "many scores": lambda p: figures_scores.detection_figure(_many_scores(), p),
 }  # fmt: skip
+
+
+def _grouped(cut: CutMark | None = None) -> figures_scores.DistributionInfo:
+    """Fifty images in four groups, one of them without an image whose score is known."""
+    values = np.r_[np.arange(49.0), NAN]
+    groups = [("typical", "fit", ~WRONG & (values < 30)), ("atypical", "fit", ~WRONG & (values >= 30)), ("flipped", "memorized", WRONG),
+              ("foreign", "memorized", np.arange(50) == 49)]  # fmt: skip
+    return figures_scores.grouped_info("score (unit)", values, groups, cut=cut)
+
+
+def _cut_at(value: float, suspicious: str) -> figures_scores.DistributionInfo:
+    return figures_scores.grouped_info(
+        "score (unit)", np.arange(50.0), figures_scores.truth_groups(50, WRONG), cut=CutMark(value, 20, suspicious)
+    )
 
 
 def _many_scores() -> figures_scores.DetectionInfo:
@@ -191,6 +208,39 @@ def test_kinds_are_told_apart_without_colour() -> None:
     figure = DRAWN["map"](PALETTES[0])
     assert len({trace["marker"]["symbol"] for trace in figure["data"]}) == 2
     assert {trace["name"] for trace in figure["data"]} <= {words.get("name") for words in figure["layout"]["annotations"]}
+
+
+# -- distributions -----------------------------------------------------------------------------------
+
+
+def test_every_group_is_counted_over_the_same_bins() -> None:
+    info = _grouped()
+    assert [name for name, _, _ in info.groups] == ["typical (30)", "atypical (10)", "flipped (9)"] and info.left_out == 1
+    for (_, _, share), part in zip(info.groups, (np.arange(30), np.arange(30, 40), np.arange(40, 49)), strict=True):
+        assert share == (np.histogram(part, info.edges)[0] / len(part)).tolist()
+        assert sum(share) == pytest.approx(1)
+
+
+def test_more_than_two_groups_stand_below_each_other_and_say_their_own_shares() -> None:
+    info = _grouped()
+    outlines = [trace for trace in DRAWN["distribution in rows"](PALETTES[0])["data"] if "customdata" in trace]
+    assert [outline["name"] for outline in outlines] == [name for name, _, _ in info.groups]
+    for row, (outline, (_, _, share)) in enumerate(zip(outlines, info.groups, strict=True)):
+        assert outline["customdata"][:-1] == share
+        base = len(outlines) - 1 - row
+        assert min(outline["y"]) >= base and max(outline["y"]) <= base + 0.65  # the name stands above
+
+
+@pytest.mark.parametrize(("value", "suspicious", "words"), [
+    (30.0, "high", "first 20"), (10.0, "high", "first 20 \u2192"), (40.0, "low", "\u2190 first 20"), (10.0, "low", "first 20"),
+])  # fmt: skip
+def test_the_cut_is_a_line_with_the_suspicious_side_washed(value: float, suspicious: str, words: str) -> None:
+    info = _cut_at(value, suspicious)
+    layout = figures_scores.distribution_figure(info, PALETTES[0])["layout"]
+    wash, line = layout["shapes"]
+    assert (line["x0"], line["x1"]) == (value, value)
+    assert {wash["x0"], wash["x1"]} == {value, info.edges[-1] if suspicious == "high" else info.edges[0]}
+    assert words in [note["text"] for note in layout["annotations"]]
 
 
 # -- many scores -------------------------------------------------------------------------------------

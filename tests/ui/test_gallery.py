@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from explorer.ui import gallery
-from explorer.ui.gallery import Card, card_data, image_url, sparkline
+from explorer.ui.gallery import Card, card_data, crisp, image_url, sparkline
 
 CARD = Card(12, "data:image/png;base64,AA==", given="7", predicted="1", true="1", percentile=0.98)
 
@@ -84,7 +84,39 @@ def test_sparkline_of_little(losses: tuple[float, ...], line: list[float]) -> No
     assert sparkline(losses) == line
 
 
-@pytest.mark.parametrize("script", ["gallery.js", "live_chart.js"])
+@pytest.mark.parametrize(
+    ("shape", "largest", "size"), [((300, 200, 3), 192, (128, 192)), ((100, 100), 192, (100, 100)), ((300, 300), 8, (64, 64))]
+)
+def test_a_large_image_is_made_smaller_for_a_card(shape: tuple[int, ...], largest: int, size: tuple[int, int]) -> None:
+    url = image_url(np.zeros(shape, dtype=np.uint8), largest)
+    assert _decoded(url).size == size and len(url) < len(image_url(np.zeros((600, 600), dtype=np.uint8)))
+
+
+def test_a_tiny_image_is_never_made_smaller() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (63, 63, 3), dtype=np.uint8)
+    assert image_url(image, 16) == image_url(image)
+
+
+@pytest.mark.parametrize(("wanted", "least"), [(112, 96), (75, 1), (64.3, 1), (96, 96)])
+def test_pixels_of_a_small_image_are_all_of_one_size(wanted: float, least: int) -> None:
+    for pixels in range(1, 64):
+        size = crisp(pixels, wanted, least)
+        assert size % pixels == 0 and size >= least
+        assert size <= max(wanted, least + pixels - 1, pixels)  # no larger than it has to be
+        assert size + pixels > wanted  # nor smaller
+
+
+@pytest.mark.parametrize(("pixels", "size"), [(8, 112), (28, 112), (32, 96), (24, 96), (48, 96), (64, 112), (512, 112), (0, 112)])
+def test_the_sizes_of_common_images(pixels: int, size: int) -> None:
+    assert crisp(pixels, 112, 96) == size
+
+
+def test_a_note_is_shown_and_said() -> None:
+    card = Card(1, "data:x", "a", "b", note="A 98 %, B 12 %")
+    assert card_data(card)["note"] == "A 98 %, B 12 %" and "A 98 %, B 12 %" in card.alt
+
+
+@pytest.mark.parametrize("script", ["gallery.js", "live_chart.js", "confusion.js"])
 def test_no_words_are_ever_read_as_html(script: str) -> None:
     source = Path(gallery.__file__).with_name(script).read_text(encoding="utf-8")
     assert not [word for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(") if word in source]

@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from explorer.ui import data_map, glossary, inspection, judging, pairs, stability, state
+from explorer.ui import confusion, data_map, embedding_map, glossary, inspection, judging, pairs, stability, state
 
 TABS = {  # name in the URL: title, what it shows
     "images": ("Images", inspection.show_gallery),
     "pairs": ("Near-duplicates", pairs.show_pairs),
+    "confusion": ("Confusion", confusion.show_confusion),
     "map": ("Data map", data_map.show_map),
+    "embedding": ("Embedding map", embedding_map.show_embedding),
     "scores": ("How good are the scores?", judging.show_quality),
     "memorization": ("Memorization (Feldman-Zhang)", stability.show_memorization),
 }

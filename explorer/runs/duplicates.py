@@ -1,0 +1,185 @@
+"""Near-duplicates of a set of images: searched once, calibrated on copies planted among them, kept by content.
+
+``<root>/duplicates/<id>/`` belongs to the images, not to a run: every run on the same images reads it. It holds
+
+pairs.parquet        a, b (positions in the images searched), likeness, exact, and the pose that lays b over a
+calibration.parquet  likeness, pairs, precision, recall: see ``analysis.calibration``
+planted.parquet      change, likeness: what was planted, and how alike to its source it was found
+about.json           number of images, first test image, version
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from explorer.analysis.alignment import Pose
+from explorer.analysis.calibration import PRECISION, Calibration, calibrate, cut_for
+from explorer.analysis.duplicates import Found, search
+from explorer.analysis.groups import grouped
+from explorer.analysis.neighbors import NearDuplicates
+from explorer.data.copies import changed_copies
+from explorer.records import Array, Progress, StoreError
+from explorer.runs.files import write
+
+VERSION = 1  # raise it whenever the same images would give other pairs
+PLANTED = 600  # copies, at most; a tenth of the images where that is fewer, but FEWEST
+FEWEST = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DuplicateSet:
+    """What a search found among N images, of which those from position ``first_test`` on are test images.
+
+    found: every verified pair, flagged or not. planted_change ``[n]``, planted_likeness ``[n]``: the planted copies; -inf where missed.
+    """
+
+    images: int
+    first_test: int
+    found: Found
+    calibration: Calibration
+    planted_change: Array
+    planted_likeness: Array
+
+    def part(self, *, against_test: bool) -> Array:
+        """bool ``[P]``: the pairs within the training set, or those between a training and a test image (a is the training image)."""
+        crosses = (self.found.a < self.first_test) & (self.found.b >= self.first_test)
+        return crosses if against_test else self.found.b < self.first_test
+
+
+def duplicates_id(train_images: Array, test_images: Array | None = None) -> str:
+    """Twelve hexadecimal digits that name the images searched: equal images, equal id."""
+    digest = hashlib.blake2b(f"{VERSION} {train_images.shape} {None if test_images is None else test_images.shape}".encode(), digest_size=6)
+    for images in (train_images, test_images):
+        if images is not None:
+            digest.update(np.ascontiguousarray(images).data)
+    return digest.hexdigest()
+
+
+def find_duplicates(train_images: Array, test_images: Array | None = None, extra: Array | None = None) -> Iterator[Progress | DuplicateSet]:
+    """Search and calibrate; yield Progress and, last, one DuplicateSet.
+
+    Args:
+        train_images, test_images: uint8 ``[.., H, W, C]`` of one shape. extra: int ``[P, 2]``, pairs to verify besides.
+    """
+    images = train_images if test_images is None or not len(test_images) else np.concatenate([train_images, test_images])
+    copies = changed_copies(images, min(len(images), PLANTED, max(FEWEST, len(images) // 10)))
+    found = None
+    for item in search(np.concatenate([images, copies.images]), extra):
+        if isinstance(item, Found):
+            found = item
+        else:
+            yield item
+    assert found is not None  # the last record
+    count = len(images)
+    copy = np.where(found.b >= count, found.b - count, 0)
+    planted = np.full(len(copies.source), -np.inf)
+    is_planted = (found.b >= count) & (found.a == copies.source[copy] if len(copies.source) else False)
+    planted[copy[is_planted]] = found.likeness[is_planted]
+    own = found[found.b < count]
+    yield DuplicateSet(count, len(train_images), own, calibrate(own.likeness, own.exact, planted, count), copies.change, planted)
+
+
+def flag(duplicates: DuplicateSet, given_label: Array, cut: float | None = None) -> NearDuplicates:
+    """The training pairs at or above a cut on likeness, grouped; by default the cut of an estimated precision of 0.95.
+
+    Args:
+        given_label: int ``[N]`` of the training images.
+    """
+    cut = cut_for(duplicates.calibration, PRECISION) if cut is None else cut
+    found = duplicates.found[duplicates.part(against_test=False) & ((duplicates.found.likeness >= cut) | duplicates.found.exact)]
+    groups = grouped(found.a, found.b, found.likeness, duplicates.first_test)
+    similarity_cut = 1.0 if np.isinf(cut) else float(1 / (1 + np.exp(-cut)))
+    return NearDuplicates(
+        found.a, found.b, found.similarity, given_label[found.a] != given_label[found.b], found.exact, groups.group, similarity_cut
+    )
+
+
+def leaks(duplicates: DuplicateSet, train_label: Array, test_label: Array, cut: float | None = None) -> NearDuplicates:
+    """The flagged pairs of a training image a and a test image b (its position in the test set); group is the training image."""
+    cut = cut_for(duplicates.calibration, PRECISION) if cut is None else cut
+    found = duplicates.found[duplicates.part(against_test=True) & ((duplicates.found.likeness >= cut) | duplicates.found.exact)]
+    b = found.b - duplicates.first_test
+    similarity_cut = 1.0 if np.isinf(cut) else float(1 / (1 + np.exp(-cut)))
+    return NearDuplicates(found.a, b, found.similarity, train_label[found.a] != test_label[b], found.exact, found.a, similarity_cut)
+
+
+# -- what is kept -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateFolder:
+    """The files of one search."""
+
+    path: Path
+
+    @staticmethod
+    def of(root: Path | str, duplicates_id: str) -> DuplicateFolder:
+        return DuplicateFolder(Path(root) / "duplicates" / duplicates_id)
+
+    def exists(self) -> bool:
+        return (self.path / "about.json").exists()
+
+    def write(self, duplicates: DuplicateSet) -> None:
+        """about.json comes last: a folder with it is complete."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        found, pose = duplicates.found, duplicates.found.pose
+        pairs = {"a": found.a, "b": found.b, "likeness": found.likeness, "exact": found.exact}
+        pairs |= {f"matrix_{i}{j}": pose.matrix[:, i, j] for i in (0, 1) for j in (0, 1)}
+        pairs |= {"down": pose.shift[:, 0], "right": pose.shift[:, 1], "sign": pose.sign}
+        self._write("pairs", pairs)
+        self._write("calibration", duplicates.calibration._asdict())
+        self._write("planted", {"change": duplicates.planted_change, "likeness": duplicates.planted_likeness})
+        about = {"images": duplicates.images, "first_test": duplicates.first_test, "version": VERSION}
+        write(self.path / "about.json", lambda file: file.write(json.dumps(about).encode()))
+
+    def _write(self, name: str, columns: dict[str, Array]) -> None:
+        table = pa.table({key: pa.array(column.tolist() if column.dtype.kind == "U" else column) for key, column in columns.items()})
+        write(self.path / f"{name}.parquet", lambda file: pq.write_table(table, file))
+
+    def read(self) -> DuplicateSet:
+        """Raises StoreError for a file that is missing or damaged."""
+        with self._readable():
+            about = json.loads((self.path / "about.json").read_text())
+            pairs, calibration, planted = (self._read(name) for name in ("pairs", "calibration", "planted"))
+            matrix = np.stack([pairs[f"matrix_{i}{j}"] for i in (0, 1) for j in (0, 1)], axis=1).reshape(-1, 2, 2)
+            pose = Pose(matrix, np.stack([pairs["down"], pairs["right"]], axis=1), pairs["sign"])
+            found = Found(pairs["a"], pairs["b"], pairs["likeness"], pairs["exact"], pose)
+            return DuplicateSet(
+                int(about["images"]), int(about["first_test"]), found, Calibration(**calibration), planted["change"], planted["likeness"]
+            )
+        raise AssertionError  # unreachable: _readable raises
+
+    def _read(self, name: str) -> dict[str, Any]:
+        table = pq.read_table(self.path / f"{name}.parquet")
+        return {column: table[column].to_numpy() for column in table.column_names}
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise StoreError(f"duplicates {self.path.name} cannot be read ({error}); delete the folder {self.path} and search again") from error
+
+
+def execute_duplicates(
+    root: Path | str, train_images: Array, test_images: Array | None = None
+) -> Iterator[Progress | DuplicateSet]:
+    """As ``find_duplicates``, read from the store where it was done before, and kept there when it is done."""
+    folder = DuplicateFolder.of(root, duplicates_id(train_images, test_images))
+    if folder.exists():
+        yield folder.read()
+        return
+    for item in find_duplicates(train_images, test_images):
+        if isinstance(item, DuplicateSet):
+            folder.write(item)
+        yield item
