@@ -1,4 +1,4 @@
-"""The command line: run, memorization, report, serve."""
+"""The command line: run, memorization, duplicates, report, reproduce, serve."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from explorer.options import options_of
 from explorer.records import DataError, EpochRecord, Progress, StoreError, TrainingError
 
 MEMORIZATION_OPTIONS = options_of(MemorizationConfig)
+SEARCHED = ("dataset", "label_column", "true_label_column", "image_size", "train_size", "data_seed")
+DUPLICATES_OPTIONS = {name: OPTIONS[name] for name in SEARCHED}
+PRECISION = 0.95
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(memorize, MEMORIZATION_OPTIONS)
     memorize.add_argument("--import_scores", metavar="FILE.npz", help="keep a published estimate for these data instead of training")
     memorize.set_defaults(command=memorization_command)
+    duplicates = commands.add_parser("duplicates", help="images that stand in the data twice; needs no trained run")
+    _add_settings(duplicates, DUPLICATES_OPTIONS)
+    duplicates.add_argument("--against", default="", metavar="test", help="pairs of a training and a test image instead")
+    duplicates.add_argument(
+        "--precision", type=float, default=PRECISION, help=f"wanted share of duplicates among them; default {PRECISION}"
+    )
+    duplicates.add_argument("--to", required=True, metavar="FILE.parquet", help="table with columns a, b, similarity, conflicting, group")
+    duplicates.set_defaults(command=duplicates_command)
     report = commands.add_parser("report", help="what stored runs found")
     report.add_argument("run_ids", nargs="*", metavar="RUN_ID")
     report.add_argument("--runs", help="folder that holds the runs")
@@ -139,6 +150,26 @@ def memorization_command(options: argparse.Namespace) -> int:
             if describes(stored, run):
                 print(describe_agreements(run.run_id, agreements(stored, run)))
     print(memorization_id)
+    return 0
+
+
+def duplicates_command(options: argparse.Namespace) -> int:
+    """Search for near-duplicates, a bar on a terminal; then what was found, and the file alone on the last line."""
+    from tqdm import tqdm
+
+    from explorer.runs.duplicates_export import export_duplicates
+    from explorer.runs.store import RunStore
+
+    config = RunConfig.from_query({name: getattr(options, name) for name in SEARCHED if getattr(options, name) is not None})
+    asked = {"against": options.against, "precision": options.precision, "to": options.to}
+    with _terminable(), contextlib.closing(export_duplicates(RunStore(options.runs).root, config, **asked)) as items, _bar(tqdm, "") as bar:
+        for item in items:
+            if isinstance(item, Progress):
+                bar.desc, bar.total, bar.n = item.phase, item.total, item.done
+                bar.refresh()
+            else:
+                print(item)
+    print(options.to)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import shutil
@@ -14,6 +15,7 @@ import torch
 
 from explorer import pipeline
 from explorer.config import RunConfig
+from explorer.data import planted
 from explorer.pipeline import Prepared
 from explorer.records import Record
 from explorer.runs.execution import execute
@@ -49,6 +51,14 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in ("EXPLORER_DATA_ROOT", "EXPLORER_TOKEN"):
             patch.delenv(name, raising=False)
         yield home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once() -> Iterator[None]:
+    """A set of planted pictures is drawn once for every test that loads it: it cannot be written to, and takes half a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planted, "load_planted", functools.cache(planted.load_planted))
+        yield
 
 
 @pytest.fixture(scope="session")

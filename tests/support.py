@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import fields
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ import torch
 
 from explorer.records import Array, Dataset, EpochRecord, Labels, PlantedTruth, Record, freeze
 
+T = TypeVar("T")
 NOT_FACTS = {"state", "train_seconds", "eval_seconds", "probe_seconds"}
 NOT_IN_A_PLAIN_RUN = {  # scores that need ELR, or an extra pass
     "elr_target", "out_of_sample_confidence", "out_of_sample_margin", "confident_learning", "second_split_forgetting",
@@ -183,3 +184,12 @@ def _command_line(arguments: list[str], output: str, file_limit: int) -> None:
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C, and so would its children
     sys.exit(main(arguments))
+
+
+def returned(generator: Generator[object, None, T]) -> T:
+    """What a generator returns when all it yields has been taken."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value

@@ -32,6 +32,7 @@ from explorer.runs.store import RunStore
 from explorer.training.epochs import evaluate_batch
 from explorer.training.images import on_device
 from explorer.training.state import new_learner, restore
+from tests.support import returned
 
 ROOT = Path(__file__).parents[1]
 NAMES, EACH = ("ant", "bee", "cat"), 12
@@ -202,7 +203,7 @@ def test_there_are_the_scores_that_the_files_allow(
     assert (run.status, run.last_epoch, len(run.labels.given_label)) == ("finished", 1, N)
     assert len(run.facts.epochs) == (1 if probability else 0)
     assert story(run, 1).startswith("Nothing was trained here") and "nan" not in story(run, 1) and "-" not in story(run, 1)
-    pairs = duplicates_of(run, pipeline.prepare(run.config).dataset)
+    pairs = returned(duplicates_of(store.root, run, pipeline.prepare(run.config).dataset))
     assert (pairs is None) == (not embedding)
     assert {finding.kind for finding in findings(run, scores, pairs)} <= {"flagged", "conflict"}
     told = describe(report(store, [run.run_id])[0])

@@ -6,6 +6,8 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from explorer import __version__, pipeline
@@ -14,11 +16,13 @@ from explorer.analysis.scores import compute_scores
 from explorer.config import MemorizationConfig, RunConfig
 from explorer.data.catalogue import fingerprint
 from explorer.pipeline import Prepared
-from explorer.records import Dataset, EpochRecord, FinalRecord, Labels, Record, Run
+from explorer.records import Dataset, EpochRecord, FinalRecord, Labels, Progress, Record, Run
+from explorer.runs.duplicates import execute_duplicates, flag
 from explorer.runs.files import RunFolder
 from explorer.runs.store import RunStore
 
 PACKAGES = ("torch", "torchvision", "numpy", "faiss-cpu", "scikit-learn", "cleanlab", "pyarrow", "pillow")
+SEARCHED = (500, 10_000)  # images among which near-duplicates are looked for by appearance as soon as a run is over
 
 
 def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Generator[Record, None, None]:
@@ -74,7 +78,8 @@ def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool
         elif isinstance(record, FinalRecord):
             folder.keep_extras(record)
             run = folder.read("running")
-            folder.finish(scores_of(run), duplicates_of(run, prepared.dataset))
+            pairs = yield from duplicates_of(folder.path.parent, run, prepared.dataset)
+            folder.finish(scores_of(run), pairs)
         yield record
 
 
@@ -94,9 +99,24 @@ def pair_embedding(run: Run) -> Any:
     return run.embedding_peak if run.embedding_peak is not None else run.embedding
 
 
-def duplicates_of(run: Run, dataset: Dataset) -> NearDuplicates | None:
-    embedding = pair_embedding(run)
-    return None if embedding is None else near_duplicates(embedding, run.labels.given_label, dataset.train_images)
+def duplicates_of(root: Path, run: Run, dataset: Dataset) -> Generator[Progress, None, NearDuplicates | None]:
+    """Yield Progress; return the flagged pairs of a run whose training is over, None where it was to look for none.
+
+    By appearance, the better finder, where the set is small enough to be searched in passing and large enough to calibrate the search
+    on; it is kept for every run on the same images. Else by the network's embedding.
+    """
+    given, embedding = run.labels.given_label, pair_embedding(run)
+    if run.config.embedding_every == 0:
+        return None
+    if not SEARCHED[0] <= len(given) <= SEARCHED[1]:
+        return None if embedding is None else near_duplicates(embedding, given, dataset.train_images)
+    found = None
+    for item in execute_duplicates(root, dataset.train_images):
+        if isinstance(item, Progress):
+            yield replace(item, epoch=run.last_epoch)
+        else:
+            found = flag(item, given)
+    return found
 
 
 def about_run(config: RunConfig | MemorizationConfig, dataset: Dataset, labels: Labels) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from explorer.ui.words import STATUS_WORDS
 PHASES = {
     "train": "training", "evaluate": "evaluating", "curvature": "probing curvature", "susceptibility": "probing susceptibility",
     "read": "reading files", "folds": "extra pass: folds", "second_split": "extra pass: second split",
+    "search": "looking for look-alikes", "compare": "comparing look-alikes",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from explorer.runs.execution import duplicates_of, scores_of
 from explorer.runs.files import RunFolder
 from explorer.runs.kept import kept_pairs, kept_score
 from explorer.runs.store import RunStore
+from tests.support import returned
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_a_kept_score_is_the_computed_one(folder: RunFolder) -> None:
 
 def test_kept_pairs_are_the_computed_ones(folder: RunFolder, prepared: Prepared) -> None:
     run = folder.read("finished")
-    computed = duplicates_of(run, prepared.dataset)
+    computed = returned(duplicates_of(folder.path.parent, run, prepared.dataset))
     assert computed is not None
     folder.finish({}, computed)
     kept = kept_pairs(folder, run.source_index)
