@@ -18,9 +18,11 @@ from explorer.config import RunConfig
 from explorer.data import planted
 from explorer.pipeline import Prepared
 from explorer.records import Record
+from explorer.runs import locking
 from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
 from explorer.training import state
+from tests.support import share_processors
 
 TINY = RunConfig(
     dataset="digits", train_size=200, noise="symmetric", noise_rate=0.2, model="cnn", width=4, loss="ce", epochs=3, batch_size=64, lr=0.05,
@@ -41,6 +43,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return 0 if alone or few or config.option.capture == "no" else None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that test beside each other compute with one thread each: more would only wait for each other."""
+    if config.option.numprocesses:
+        os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read by faiss and numpy when a process starts
+
+
 @pytest.fixture(scope="session", autouse=True)
 def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test reads or writes the home of whoever runs the tests."""
@@ -48,6 +56,7 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLORER_HOME", str(home))
         torch.set_num_threads(1)  # small tensors on a shared machine: more threads only wait for each other
+        share_processors()
         for name in ("EXPLORER_DATA_ROOT", "EXPLORER_TOKEN"):
             patch.delenv(name, raising=False)
         yield home
@@ -84,6 +93,12 @@ def records(tiny: RunConfig, prepared: Prepared) -> list[Record]:
 def state_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints are spaced out by time; here every epoch carries one."""
     monkeypatch.setattr(state, "STATE_SHARE", math.inf)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that somebody else holds is waited for a second; here it is not."""
+    monkeypatch.setattr(locking, "PATIENCE", 0.0)
 
 
 @pytest.fixture

@@ -160,7 +160,13 @@ def wait_for(what: str, condition: Callable[[], object], trouble: Callable[[], s
         time.sleep(0.005)
 
 
-def command_line_process(arguments: list[str], output: Path, file_limit: int = 0) -> ForkServerProcess:
+def share_processors() -> None:
+    """Beside other workers of pytest-xdist a process counts one processor as its own, and so trains with one thread."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.cpu_count = lambda: 1
+
+
+def command_line_process(arguments: list[str], output: Path) -> ForkServerProcess:
     """The command line in a process of its own, started; what it prints goes to ``output``.out and .err.
 
     It is forked from a server that has done the imports once, which takes longer than the run.
@@ -168,18 +174,15 @@ def command_line_process(arguments: list[str], output: Path, file_limit: int = 0
     context = multiprocessing.get_context("forkserver")
     ours = ["tests.support", "explorer.__main__", "explorer.runs.execution", "explorer.training.loop"]
     context.set_forkserver_preload([*ours, "torch._dynamo", "sklearn.datasets", "faiss"])
-    process = context.Process(target=_command_line, args=(arguments, str(output), file_limit))
+    process = context.Process(target=_command_line, args=(arguments, str(output)))
     process.start()
     return process
 
 
-def _command_line(arguments: list[str], output: str, file_limit: int) -> None:
+def _command_line(arguments: list[str], output: str) -> None:
     for stream, descriptor in (("out", 1), ("err", 2)):
         os.dup2(os.open(f"{output}.{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    if file_limit:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    share_processors()
     from explorer.__main__ import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C, and so would its children

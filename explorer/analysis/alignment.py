@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from explorer.analysis.appearance import SIDE, blur, both, local_contrast, warp
+from explorer.analysis.appearance import SIDE, blur, both, local_contrast
+from explorer.analysis.unit_rows import chunks
+from explorer.analysis.warping import PIXELS, warp
 from explorer.records import Array
 
-CHUNK = 1024  # pairs at a time
 DAMPING = 0.02
+SLOPES = np.array([0, 0, 1, 1, 0, 1])  # of the six unknowns of a step: the slope down (0) or right (1) that each is multiplied with,
+_PLACE = np.array([1, 2, 1, 2, 0, 0])  # and 1 (0), place down (1) or place right (2);
+PLACES = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])[_PLACE][:, _PLACE]  # column of ``_monomials`` for each two of them
 BLOCKS = 4  # blocks in a row, for the local comparison
 OCTAVES = ((0.5, 1.0), (1.0, 2.0), (2.0, 4.0))  # Gaussian widths, in pixels, between which a band of detail lies
 INDEPENDENT = np.array([32.0, 8.0, 2.0])  # about how many independent numbers 8 x 8 pixels of each band hold
@@ -20,15 +25,16 @@ NOISE = 1e-5  # variance that compression leaves in a band, of a luminance in [0
 class Pose(NamedTuple):
     """How the asking images are laid over the others: other(x) = sign * asking(matrix @ x + shift).
 
-    matrix: float32 ``[P, 2, 2]``. shift: float32 ``[P, 2]``, down and right, in sides of the image. sign: float32 ``[P]``, -1 for negatives.
+    matrix: float32 ``[P, 2, 2]``. shift: float32 ``[P, 2]``, down and right, in sides of the image. sign: float32 ``[P]``, -1 for
+    negatives.
     """
 
     matrix: Array
     shift: Array
     sign: Array
 
-    def __getitem__(self, chosen: object) -> Pose:  # type: ignore[override]
-        return Pose(self.matrix[chosen], self.shift[chosen], self.sign[chosen])
+    def taken(self, rows: Array | slice) -> Pose:
+        return Pose(self.matrix[rows], self.shift[rows], self.sign[rows])
 
 
 class Detail(NamedTuple):
@@ -52,50 +58,80 @@ def refined(maps: Array, asking: Array, other: Array, pose: Pose, iterations: in
         maps: float32 ``[N, 1, S, S]`` of unit scale. asking, other: int ``[P]``.
 
     Gradients are means of both images' (second-order convergence), steps are limited, and what lies outside the image has no say.
+    A step changes no length by more than a fifth, so a pose that could be inverted still can.
     """
-    parts = [_refined(maps, asking[s], other[s], pose[s], iterations) for s in _chunks(len(asking))]
-    return Pose(np.concatenate([p.matrix for p in parts]), np.concatenate([p.shift for p in parts]), pose.sign) if parts else pose
+    matrix, shift = np.empty_like(pose.matrix), np.empty_like(pose.shift)
+    for part in _parts(len(asking), maps):
+        matrix[part], shift[part] = _refined(maps, asking[part], other[part], pose.taken(part), iterations)
+    return Pose(matrix, shift, pose.sign)
 
 
-def _refined(maps: Array, asking: Array, other: Array, pose: Pose, iterations: int) -> Pose:
-    side, pairs = maps.shape[-1], len(asking)
-    place = (np.arange(side, dtype=np.float32) - (side - 1) / 2) / side
-    down, right = place[:, None], place[None, :]
-    target = maps[other, 0]
-    slope = _slopes(target)
+def _refined(maps: Array, asking: Array, other: Array, pose: Pose, iterations: int) -> tuple[Array, Array]:
+    side = maps.shape[-1]
+    target, sign = maps[other, 0], pose.sign[:, None, None]
+    slopes = _slopes(target)
     matrix, shift = pose.matrix, pose.shift
     for _ in range(iterations):
         seen, inside = warp(maps, asking, matrix, shift * side)
-        seen = seen[:, 0] * pose.sign[:, None, None]
-        y, x = ((a + b) * (0.5 * inside) for a, b in zip(slope, _slopes(seen), strict=True))
-        rest = ((target - seen) * inside).reshape(pairs, -1, 1)
-        columns = np.stack([y * down, y * right, x * down, x * right, y, x], axis=1).reshape(pairs, 6, -1)
-        weighted = columns / (1 + rest * rest).reshape(pairs, 1, -1)
-        normal = weighted @ columns.transpose(0, 2, 1)
-        damping = DAMPING * np.trace(normal, axis1=1, axis2=2) / 6 + 1e-3
-        normal += damping[:, None, None] * np.eye(6, dtype=np.float32)
-        step = np.linalg.solve(normal, weighted @ rest)[..., 0] / side
-        change = np.eye(2, dtype=np.float32) + np.clip(step[:, :4].reshape(-1, 2, 2), -0.1, 0.1)
+        step = _step(target, slopes, seen[:, 0] * sign, inside) / side
         shift = shift + (matrix @ np.clip(step[:, 4:], -0.08, 0.08)[..., None])[..., 0]
-        matrix = matrix @ change
-    return Pose(matrix.astype(np.float32), shift.astype(np.float32), pose.sign)
+        matrix = matrix @ (np.eye(2, dtype=np.float32) + np.clip(step[:, :4].reshape(-1, 2, 2), -0.1, 0.1))
+    return matrix, shift
+
+
+def _step(target: Array, slopes: tuple[Array, Array], seen: Array, inside: Array) -> Array:
+    """float32 ``[P, 6]``, in pixels: the affine map (matrix row by row, shift) that takes ``seen`` nearer to ``target``.
+
+    The six columns of the linear system are the two slopes times 1, place down and place right. Their products are sums of
+    products of slopes times products of places, so all sums are one matrix product.
+    """
+    y, x = ((a + b) / 2 for a, b in zip(slopes, _slopes(seen), strict=True))
+    rest = target - seen
+    weight = inside / (1 + rest * rest)
+    products = np.empty((5, *rest.shape), dtype=np.float32)
+    weighted_y, weighted_x = weight * y, weight * x
+    for at, (one, two) in enumerate(((weighted_y, y), (weighted_y, x), (weighted_x, x), (weighted_y, rest), (weighted_x, rest))):
+        np.multiply(one, two, out=products[at])
+    sums = (products.reshape(5 * len(rest), -1) @ _monomials(rest.shape[-1])).reshape(5, len(rest), 6)
+    normal = sums[SLOPES[:, None] + SLOPES, :, PLACES].transpose(2, 0, 1)
+    damping = DAMPING * np.trace(normal, axis1=1, axis2=2) / 6 + 1e-3
+    normal = normal + damping[:, None, None] * np.eye(6, dtype=np.float32)
+    return np.asarray(np.linalg.solve(normal, sums[3 + SLOPES, :, PLACES[-1]].T[..., None])[..., 0])
+
+
+@cache
+def _monomials(side: int) -> Array:
+    """float32 ``[S * S, 6]``: 1, down, right, and their products, of every pixel; in sides of the image, from its centre."""
+    place = (np.arange(side, dtype=np.float32) - (side - 1) / 2) / side
+    down, right = np.repeat(place, side), np.tile(place, side)
+    return np.stack([np.ones_like(down), down, right, down * down, down * right, right * right], axis=1).astype(np.float32)
 
 
 def _slopes(maps: Array) -> tuple[Array, Array]:
     """(down, right) central differences of ``[P, S, S]``, one-sided at the edges."""
-    y, x = np.empty_like(maps), np.empty_like(maps)
-    y[:, 1:-1], y[:, 0], y[:, -1] = (maps[:, 2:] - maps[:, :-2]) / 2, maps[:, 1] - maps[:, 0], maps[:, -1] - maps[:, -2]
-    x[:, :, 1:-1], x[:, :, 0], x[:, :, -1] = (maps[..., 2:] - maps[..., :-2]) / 2, maps[..., 1] - maps[..., 0], maps[..., -1] - maps[..., -2]
-    return y, x
+    return _differences(maps), _differences(maps.swapaxes(1, 2)).swapaxes(1, 2)
 
 
-def _chunks(count: int) -> list[slice]:
-    return [slice(start, start + CHUNK) for start in range(0, count, CHUNK)]
+def _differences(maps: Array) -> Array:
+    slope = np.empty_like(maps)
+    np.subtract(maps[:, 2:], maps[:, :-2], out=slope[:, 1:-1])
+    slope[:, 1:-1] *= 0.5
+    np.subtract(maps[:, 1], maps[:, 0], out=slope[:, 0])
+    np.subtract(maps[:, -1], maps[:, -2], out=slope[:, -1])
+    return slope
+
+
+def _parts(count: int, maps: Array) -> list[slice]:
+    """Pairs at a time, as many as a processor's cache takes."""
+    return chunks(count, max(1, PIXELS // maps[:1].size))
 
 
 def correlation(maps: Array, asking: Array, other: Array, pose: Pose) -> Array:
     """float32 ``[P]`` in [-1, 1]: cosine of the first channel of the aligned maps, where they overlap."""
-    return np.concatenate([_correlation(maps, asking[s], other[s], pose[s]) for s in _chunks(len(asking))] or [np.zeros(0, np.float32)])
+    found = np.zeros(len(asking), dtype=np.float32)
+    for part in _parts(len(asking), maps):
+        found[part] = _correlation(maps, asking[part], other[part], pose.taken(part))
+    return found
 
 
 def _correlation(maps: Array, asking: Array, other: Array, pose: Pose) -> Array:
@@ -110,8 +146,10 @@ def evidence(detail: Detail, asking: Array, other: Array, pose: Pose) -> Array:
 
     The mutual information of two Gaussians of that correlation. Smooth ground says nothing; what was covered costs only its own blocks.
     """
-    parts = [_evidence(detail.bands, asking[s], other[s], pose[s]) for s in _chunks(len(asking))]
-    return np.concatenate(parts or [np.zeros((0, len(OCTAVES), BLOCKS * BLOCKS))])
+    found = np.zeros((len(asking), len(OCTAVES), BLOCKS * BLOCKS))
+    for part in _parts(len(asking), detail.bands):
+        found[part] = _evidence(detail.bands, asking[part], other[part], pose.taken(part))
+    return found
 
 
 def _evidence(bands: Array, asking: Array, other: Array, pose: Pose) -> Array:

@@ -9,12 +9,14 @@ Departure from learned copy detectors: closed form, fitted in a second on the da
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from explorer.analysis.warping import warp, warping_matrix
 from explorer.records import Array
 
 SIDE = 32  # pixels; every image is looked at in this size
@@ -70,7 +72,7 @@ def area(source: int, target: int) -> Array:
 
 def both(images: Array, matrix: Array) -> Array:
     """A filter applied to rows and columns of ``[N, H, W]``."""
-    return np.asarray(matrix @ images @ matrix.T)
+    return np.asarray(matrix @ (images.reshape(-1, images.shape[-1]) @ matrix.T).reshape(*images.shape[:-1], len(matrix)))
 
 
 def luminance(images: Array) -> Array:
@@ -108,14 +110,12 @@ def fit_appearance(light: Array, dimensions: int = DIMENSIONS, strength: float =
     """Directions along which images differ most, compared with how far jitter moves one.
 
     Args:
-        light: float32 ``[N, SIDE, SIDE]`` from ``luminance``. strength: of the geometric jitter; 1 is +-8 degrees, +-8 % and +-1.6 pixels.
-
-    The sample is chosen by content, so that the order of the images changes nothing.
+        light: float32 ``[N, SIDE, SIDE]`` from ``luminance``; SAMPLE images ``by_content`` are enough.
+        strength: of the geometric jitter; 1 is +-8 degrees, +-8 % and +-1.6 pixels.
     """
     rng = np.random.default_rng(seed)
-    chosen = light[by_content(light)[:SAMPLE]]
-    plain = maps_of(chosen).reshape(len(chosen), -1)
-    moved = np.concatenate([maps_of(jitter(chosen, rng, strength)).reshape(len(chosen), -1) - plain for _ in range(JITTERS)])
+    plain = maps_of(light).reshape(len(light), -1)
+    moved = np.concatenate([maps_of(jitter(light, rng, strength)).reshape(len(light), -1) - plain for _ in range(JITTERS)])
     mean = plain.mean(axis=0)
     within = (moved.T @ moved / len(moved)).astype(np.float64)
     within += SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
@@ -126,11 +126,10 @@ def fit_appearance(light: Array, dimensions: int = DIMENSIONS, strength: float =
     return Appearance(projection, mean @ projection)
 
 
-def by_content(light: Array) -> Array:
-    """An order of the images that depends on their pixels alone, as good as random."""
-    key = np.random.default_rng(0).normal(size=SIDE * SIDE)
-    value = light.reshape(len(light), -1).astype(np.float64) @ key
-    return np.lexsort((value, np.modf(np.abs(value) * 1e4)[0]))
+def by_content(images: Array) -> Array:
+    """int64 ``[N]``: positions in an order that depends on the bytes of the images alone, as good as random."""
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images]
+    return np.array(sorted(range(len(images)), key=digests.__getitem__), dtype=np.int64)
 
 
 def jitter(light: Array, rng: np.random.Generator, strength: float = 1.0) -> Array:
@@ -164,37 +163,6 @@ def _covered(copies: Array, rng: np.random.Generator) -> Array:
     return copies
 
 
-def warp(maps: Array, source: Array, matrix: Array, shift: Array) -> tuple[Array, Array]:
-    """Images seen through an affine map, bilinear, edges repeated.
-
-    Args:
-        maps: float32 ``[N, C, S, S]``. source: int ``[P]``, which of them. matrix: ``[P, 2, 2]``; shift: ``[P, 2]`` in pixels.
-
-    Returns:
-        float32 ``[P, C, S, S]`` with out(x) = maps(matrix @ x + shift), and bool ``[P, S, S]``, where that lies inside the image.
-    """
-    channels, side = maps.shape[1], maps.shape[-1]
-    centre = np.float32((side - 1) / 2)
-    grid = np.arange(side, dtype=np.float32) - centre
-    matrix, shift = matrix.astype(np.float32), shift.astype(np.float32)
-    rows = [matrix[:, i, 0, None, None] * grid[None, :, None] + matrix[:, i, 1, None, None] * grid + (shift[:, i, None, None] + centre)
-            for i in (0, 1)]  # fmt: skip
-    inside = (np.abs(rows[0] - centre) < centre + 0.51) & (np.abs(rows[1] - centre) < centre + 0.51)
-    (y, down), (x, right) = (_split(np.clip(row, 0, side - 1.001)) for row in rows)
-    start = (source.astype(np.int32) * (channels * side * side))[:, None, None] + y * side + x
-    at = start[:, None] + (np.arange(channels, dtype=np.int32) * side * side)[:, None, None]
-    flat, down, right = maps.reshape(-1), down[:, None], right[:, None]
-    upper, lower = flat.take(at), flat.take(at + side)
-    upper += (flat.take(at + 1) - upper) * right
-    lower += (flat.take(at + side + 1) - lower) * right
-    return upper + (lower - upper) * down, inside
-
-
-def _split(position: Array) -> tuple[Array, Array]:
-    whole = position.astype(np.int32)
-    return whole, position - whole
-
-
 # -- views ------------------------------------------------------------------------------------------
 
 
@@ -203,22 +171,28 @@ def turned(degrees: float) -> Array:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-@cache
 def views(count: int = 0) -> tuple[View, ...]:
     """The views an image is asked for in, SIMPLE_VIEWS flips first. Of a change and its inverse one is enough: either image may ask.
 
-    138 up to THOROUGH images; beyond, where cost grows with the square, 42 that lie further apart.
+    92 up to THOROUGH images; beyond, where cost grows with the square, 42 that lie further apart.
     """
-    thorough = count <= THOROUGH
-    flips = [View(m, (0, 0)) for m in (IDENTITY, MIRROR, -MIRROR, -IDENTITY, turned(90), turned(90) @ MIRROR, turned(-90) @ MIRROR)]
-    negatives = [View(m, (0, 0), -1) for m in (IDENTITY, MIRROR)]
-    turns = [View(m, (0, 0)) for a in ((14, 28, 42) if thorough else (14,)) for m in (turned(a), turned(a) @ MIRROR, turned(-a) @ MIRROR)]
-    zooms = ((1.16, 3, 1), (1.35, 5, 3), (1.6, 7, 3)) if thorough else ((1.16, 3, 1), (1.4, 3, 1))
-    crops = [view for zoom, plain, mirrored in zooms for m, steps in ((IDENTITY, plain), (MIRROR, mirrored)) for view in _crops(m, zoom, steps)]
-    shifts = [View(IDENTITY, (0.085 * y, 0.085 * x)) for y in range(-2, 3) for x in range(-2, 3)
-              if (y, x) > (0, 0) and (thorough or (y % 2, x % 2) == (0, 0))]  # fmt: skip
-    mirrored = [View(MIRROR, (0.11 * y, 0.11 * x)) for y, x in ((1, 0), (0, 1), (1, 1), (1, -1), (-1, 0), (-1, 1))]
-    return (*flips, *negatives, *turns, *crops, *shifts, *mirrored)
+    return _views(count <= THOROUGH)
+
+
+@cache
+def _views(thorough: bool) -> tuple[View, ...]:
+    flips = [IDENTITY, MIRROR, -MIRROR, -IDENTITY, turned(90), turned(90) @ MIRROR, turned(-90) @ MIRROR]
+    turns = [m for a in ((14, 28, 42) if thorough else (14,)) for m in (turned(a), turned(a) @ MIRROR, turned(-a) @ MIRROR)]
+    zooms = ((1.16, 3, 1), (1.35, 4, 2), (1.55, 5, 1)) if thorough else ((1.16, 3, 1), (1.4, 3, 1))
+    shifts = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if (y, x) > (0, 0) and (thorough or (y % 2, x % 2) == (0, 0))]
+    return (
+        *(View(matrix, (0, 0)) for matrix in flips),
+        *(View(matrix, (0, 0), -1) for matrix in (IDENTITY, MIRROR)),
+        *(View(matrix, (0, 0)) for matrix in turns),
+        *(view for zoom, plain, mirrored in zooms for m, steps in ((IDENTITY, plain), (MIRROR, mirrored)) for view in _crops(m, zoom, steps)),
+        *(View(IDENTITY, (0.085 * y, 0.085 * x)) for y, x in shifts),
+        *(View(MIRROR, (0.11 * y, 0.11 * x)) for y, x in ((1, 0), (0, 1), (1, 1), (1, -1), (-1, 0), (-1, 1))),
+    )
 
 
 def _crops(matrix: Array, zoom: float, steps: int) -> Iterator[View]:
@@ -229,13 +203,9 @@ def _crops(matrix: Array, zoom: float, steps: int) -> Iterator[View]:
 
 def projections(appearance: Appearance, views: tuple[View, ...]) -> Iterator[Array]:
     """For each view, the matrix so that ``unit(maps @ matrix - offset)`` embeds that view of an image from its own maps."""
-    cells = CELLS * CELLS
-    corners = np.eye(cells, dtype=np.float32).reshape(cells, 1, CELLS, CELLS)
     for view in views:
-        matrix, shift = view.matrix[None], CELLS * np.array([view.shift])
-        seen = warp(corners, np.arange(cells), matrix.repeat(cells, 0), shift.repeat(cells, 0))[0].reshape(cells, cells)
-        halves = [seen @ part for part in np.split(appearance.projection, 2)]
-        yield view.sign * np.concatenate(halves)
+        seen = warping_matrix(view.matrix, CELLS * np.array(view.shift), CELLS).T
+        yield view.sign * np.concatenate([seen @ part for part in np.split(appearance.projection, 2)])
 
 
 def embed(appearance: Appearance, maps: Array) -> Array:

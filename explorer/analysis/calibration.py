@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
 
 from explorer.records import Array
 
-ENOUGH = 100  # own pairs, below which nothing can be said about precision
+ENOUGH = 100  # own pairs that are no exact copies, below which nothing can be said about precision
 WINDOW = (0.3, 1.0)  # pairs per image, by falling likeness, that the fall is fitted to
+POINTS, FEWEST = 60, 8  # ranks in it; and how many of them a fit takes
 ROUNDS = 6
 SURE = 0.05  # quantile of the planted copies' likeness, above which duplicates are counted
 PRECISION = 0.95  # wanted where nobody says otherwise
@@ -44,10 +44,12 @@ def calibrate(likeness: Array, exact: Array, planted: Array, images: int) -> Cal
         planted: float64 ``[n]``, likeness of every planted copy to its source, -inf where the pair was not found.
         images: how many images there are.
     """
+    from sklearn.isotonic import IsotonicRegression
+
     order = np.argsort(-likeness, kind="stable")
     cuts, number = likeness[order], np.arange(1, len(likeness) + 1, dtype=np.float64)
-    recall = np.searchsorted(np.sort(-planted), -cuts, side="right") / max(1, len(planted))
-    if len(cuts) < ENOUGH:
+    recall = _share(planted, cuts)
+    if (~exact).sum() < ENOUGH:
         return Calibration(cuts, number, np.full(len(cuts), np.nan), recall)
     alike = merely_alike(cuts[~exact[order]], planted, images)
     right = np.clip(1 - alike(cuts) / number, 0, 1)
@@ -64,27 +66,32 @@ def merely_alike(likeness: Array, planted: Array, images: int) -> Callable[[Arra
     Duplicates among the fitted pairs would flatten the fall: their number is estimated from the pairs as alike as 95 % of
     the planted copies are, and their share of every cut taken away, over a few rounds.
     """
-    ranks = np.unique(np.geomspace(max(5, WINDOW[0] * images), max(20, min(WINDOW[1] * images, 0.95 * len(likeness))), 60).astype(int))
-    ranks = ranks[ranks <= len(likeness)]
-    at = likeness[ranks - 1]
-    found = np.sort(planted[np.isfinite(planted)])
-    sure = float(np.quantile(found, SURE)) if len(found) else np.inf
-    share = np.array([(planted >= value).mean() if len(planted) else 0.0 for value in at])
-    sure_share = float((planted >= sure).mean()) if len(planted) else 1.0
-    duplicates, fall = 0.0, _fall(at, np.log(ranks))
+    start, stop = WINDOW[0] * min(images, len(likeness)), min(WINDOW[1] * images, 0.95 * len(likeness))
+    ranks = np.unique(np.geomspace(max(5, start), max(20, stop), POINTS).astype(int))
+    at, found = likeness[ranks - 1], planted[np.isfinite(planted)]
+    fall = _fall(at, np.log(ranks))
+    if not len(found):
+        return fall
+    sure = np.quantile(found, SURE)
     for _ in range(ROUNDS):
-        above = float((likeness >= sure).sum())
-        duplicates = max(0.0, (above - float(fall(np.array([sure]))[0])) / max(sure_share, 1e-9)) if np.isfinite(sure) else 0.0
-        rest = ranks - duplicates * share
+        duplicates = max(0.0, float((likeness >= sure).sum() - fall(sure))) / _share(planted, sure)
+        rest = ranks - duplicates * _share(planted, at)
         usable = rest >= np.maximum(0.05 * ranks, 1)
-        if usable.sum() < 8:
+        if usable.sum() < FEWEST:
             break
         fall = _fall(at[usable], np.log(rest[usable]))
     return fall
 
 
+def _share(planted: Array, cuts: Array) -> Array:
+    """Share of the planted copies that are found at each cut."""
+    return np.asarray(np.searchsorted(np.sort(-planted), -cuts, side="right") / max(1, len(planted)))
+
+
 def _fall(at: Array, logarithm: Array) -> Callable[[Array], Array]:
-    """exp of the parabola through points that fall ever steeper, or of the line where they do not."""
+    """exp of the parabola through points that fall ever steeper, or of the line where they do not; of the highest where all are one."""
+    if len(np.unique(at)) < FEWEST:
+        return lambda cuts: np.full(np.shape(cuts), np.exp(logarithm.max()))
     bend, slope, height = np.polyfit(at, logarithm, 2)
     if bend > 0 or slope + 2 * bend * at.max() > 0:
         bend, (slope, height) = 0.0, np.polyfit(at, logarithm, 1)
@@ -98,7 +105,7 @@ def cut_for(calibration: Calibration, precision: float) -> float:
     Where there are too few pairs to estimate anything, likeness itself, a log-odds, has to do.
     """
     if np.isnan(calibration.precision).all():
-        return float(np.log(precision / (1 - precision)))
+        return float(np.log(precision) - np.log1p(-precision)) if precision < 1 else float("inf")
     good = np.flatnonzero(calibration.precision >= precision)
     return float(calibration.likeness[good[-1]]) if len(good) else float("inf")
 

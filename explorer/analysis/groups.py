@@ -47,3 +47,15 @@ def grouped(a: Array, b: Array, likeness: Array, count: int, tie: Array | None =
     np.minimum.at(smallest, owner[held], np.flatnonzero(held))
     together = owner[a] == owner[b]
     return Groups(np.where(together, smallest[owner[a]], -1), np.where(together, owner[a], -1))
+
+
+def connected(a: Array, b: Array, count: int) -> Array:
+    """int64 ``[N]``: the smallest position that pairs lead to from each of ``count`` images, over however many steps."""
+    smallest = np.arange(count)
+    while True:
+        before, least = smallest.copy(), np.minimum(smallest[a], smallest[b])
+        np.minimum.at(smallest, a, least)
+        np.minimum.at(smallest, b, least)
+        smallest = smallest[smallest]
+        if np.array_equal(smallest, before):
+            return smallest

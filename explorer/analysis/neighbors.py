@@ -1,29 +1,40 @@
-"""Nearest neighbours and near-duplicates: FAISS exact search over L2-normalised embeddings.
+"""Nearest neighbours and near-duplicates by an embedding: cosine of L2-normalised rows, found by ``vector_index``.
 
 Self is removed by index (an exact copy may come back first), missing neighbours by id -1, and exact copies are
-proved by their bytes. Any embedding may be handed in.
+proved by their bytes. Any embedding may be handed in, also one in a file that is mapped into memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from explorer.records import Array
+from explorer.analysis.unit_rows import Directions, chunks, normalise
+from explorer.analysis.vector_index import Searcher, build, describe_index, directions, result_of, searcher, without_self
+from explorer.records import Array, Progress
+
+__all__ = [
+    "NearDuplicates", "Neighbors", "Searcher", "default_cut", "describe_index", "exact_copies", "find_neighbors", "knn_disagreement",
+    "near_duplicates", "nearest", "normalise", "searcher",
+]  # fmt: skip
 
 NEIGHBORS = 10
 CHUNK = 4096
 
 
 class Neighbors(NamedTuple):
-    """Nearest first. ids: int64 ``[Q, k]``, -1 where there is none; similarity: float32 ``[Q, k]`` cosine, -1 there."""
+    """Nearest first. ids: int64 ``[Q, k]``, -1 where there is none; similarity: float32 ``[Q, k]`` cosine, -1 there.
+
+    search: how they were found, as ``describe_index`` says it.
+    """
 
     ids: Array
     similarity: Array
+    search: str = "exact search"
 
 
 class NearDuplicates(NamedTuple):
@@ -43,55 +54,45 @@ class NearDuplicates(NamedTuple):
     cut: float
 
 
-def normalise(embedding: Array) -> Array:
-    """float32 ``[N, D]`` with rows of length 1; a zero row stays zero and so is similar to nothing."""
-    embedding = np.ascontiguousarray(embedding, dtype=np.float32)
-    length = np.linalg.norm(embedding, axis=1, keepdims=True)
-    return embedding / np.where(length > 0, length, 1)
+def find_neighbors(embedding: Array, k: int = NEIGHBORS) -> Iterator[Progress | Neighbors]:
+    """Yield Progress and, last, one Neighbors: the k nearest other images of every image. Stop by not asking for the next record.
+
+    Args:
+        embedding: ``[N, D]``. Beyond the limit of exact search it is not copied but into the index.
+    """
+    yield (yield from _asked(directions(embedding), k))
 
 
 def nearest(unit: Array, k: int = NEIGHBORS, queries: Array | None = None) -> Neighbors:
     """The k nearest other images of each query.
 
     Args:
-        unit: float32 ``[N, D]`` from ``normalise``. queries: positions ``[Q]``, all by default.
+        unit: float32 ``[N, D]`` from ``normalise``. queries: positions ``[Q]``, all by default; few are always searched exactly.
     """
-    import faiss
+    return result_of(_asked(Directions(unit, unit=True), k, queries))
 
-    queries = np.arange(len(unit)) if queries is None else np.asarray(queries)
+
+def _asked(rows: Directions, k: int, queries: Array | None = None) -> Generator[Progress, None, Neighbors]:
+    queries = np.arange(len(rows)) if queries is None else np.asarray(queries)
+    ask = yield from build(rows, len(queries))
     index = np.full((len(queries), k), -1, dtype=np.int64)
     similarity = np.full((len(queries), k), -1, dtype=np.float32)
-    wanted = min(k + 1, len(unit))
-    for start in range(0, len(queries), CHUNK):
-        asked = queries[start : start + CHUNK]
-        found, ids = faiss.knn(unit[asked], unit, wanted, metric=faiss.METRIC_INNER_PRODUCT)
-        found, ids = _without_self(found, ids, asked)
-        index[start : start + CHUNK, : ids.shape[1]] = ids
-        similarity[start : start + CHUNK, : ids.shape[1]] = np.where(ids >= 0, found, -1)
-    return Neighbors(index, similarity)
+    for part in chunks(len(queries), ask.batch):
+        if part.start:  # few images take no time worth a word
+            yield Progress(0, "search", part.start, len(queries))
+        found, ids = ask(rows[queries[part]], k + 1)
+        found, ids = without_self(found, ids, queries[part])
+        index[part, : ids.shape[1]] = ids
+        similarity[part, : ids.shape[1]] = found
+    return Neighbors(index, similarity, describe_index(ask))
 
 
-def searcher(unit: Array) -> Callable[[Array, int], tuple[Array, Array]]:
-    """A function (queries ``[Q, D]``, k) -> (cosine ``[Q, k]``, ids ``[Q, k]``, -1 where there is none), best first, self included."""
-    import faiss
+def knn_disagreement(embedding: Array, given_label: Array, k: int = NEIGHBORS, neighbors: Neighbors | None = None) -> Array:
+    """float64 ``[N]`` in [0, 1]: similarity-weighted share of the k nearest images with another given label. High is suspicious.
 
-    def ask(queries: Array, k: int) -> tuple[Array, Array]:
-        return faiss.knn(queries, unit, min(k, len(unit)), metric=faiss.METRIC_INNER_PRODUCT)  # type: ignore[no-any-return]
-
-    return ask
-
-
-def _without_self(similarity: Array, ids: Array, queries: Array) -> tuple[Array, Array]:
-    """Drop each query from its own row; where many exact copies crowd it out, drop the last instead."""
-    drop = ids == queries[:, None]
-    drop[~drop.any(axis=1), -1] = True
-    shape = (len(ids), ids.shape[1] - 1)
-    return similarity[~drop].reshape(shape), ids[~drop].reshape(shape)
-
-
-def knn_disagreement(embedding: Array, given_label: Array, k: int = NEIGHBORS) -> Array:
-    """float64 ``[N]`` in [0, 1]: similarity-weighted share of the k nearest images with another given label. High is suspicious."""
-    neighbors = nearest(normalise(embedding), k)
+    neighbors: of ``find_neighbors``, where they are known; saves the search.
+    """
+    neighbors = result_of(_asked(directions(embedding), k)) if neighbors is None else neighbors
     weight = np.where(neighbors.ids >= 0, np.clip(neighbors.similarity, 0, None), 0).astype(np.float64)
     other = given_label[neighbors.ids] != given_label[:, None]
     total = weight.sum(axis=1)
@@ -116,15 +117,17 @@ def exact_copies(images: Array) -> list[tuple[int, int]]:
     return [(same[0], b) for same in seen.values() for b in same[1:] if np.array_equal(images[same[0]], images[b])]
 
 
-def near_duplicates(embedding: Array, given_label: Array, images: Array | None = None, cut: float | None = None) -> NearDuplicates:
+def near_duplicates(
+    embedding: Array, given_label: Array, images: Array | None = None, cut: float | None = None, neighbors: Neighbors | None = None
+) -> NearDuplicates:
     """Pairs of images closer than the cut, and exact copies whatever the embedding says.
 
     Args:
         embedding: float32 ``[N, D]``. given_label: int ``[N]``. images: uint8 ``[N, ...]`` to prove exact copies.
-        cut: cosine; None takes ``default_cut``.
+        cut: cosine; None takes ``default_cut``. neighbors: of ``find_neighbors``, where they are known; saves the search.
     """
-    unit = normalise(embedding)
-    neighbors = nearest(unit)
+    rows = directions(embedding)
+    neighbors = result_of(_asked(rows, NEIGHBORS)) if neighbors is None else neighbors
     cut = default_cut(neighbors) if cut is None else cut
     query, rank = np.nonzero((neighbors.ids >= 0) & (neighbors.similarity >= cut))
     other = neighbors.ids[query, rank]
@@ -132,23 +135,27 @@ def near_duplicates(embedding: Array, given_label: Array, images: Array | None =
     same_bytes = exact_copies(images) if images is not None else []
     pairs = np.unique(np.concatenate([pairs, np.array(same_bytes, dtype=np.int64).reshape(-1, 2)]), axis=0)
     a, b = pairs[:, 0], pairs[:, 1]
-    similarity = np.einsum("nd,nd->n", unit[a], unit[b])
+    similarity = np.concatenate([np.zeros(0, np.float32), *(_cosine(rows, a[part], b[part]) for part in chunks(len(a), CHUNK))])
     order = np.lexsort((b, a, -similarity))
     a, b, similarity = a[order], b[order], similarity[order]
-    first_of_kind = np.arange(len(unit))
+    first_of_kind = np.arange(len(rows))
     for first, copy in same_bytes:
         first_of_kind[copy] = first
     exact = first_of_kind[a] == first_of_kind[b]
-    return NearDuplicates(a, b, similarity, given_label[a] != given_label[b], exact, _groups(a, b, unit, cut, exact), cut)
+    return NearDuplicates(a, b, similarity, given_label[a] != given_label[b], exact, _groups(a, b, rows, cut, exact), cut)
 
 
-def _groups(a: Array, b: Array, unit: Array, cut: float, exact: Array) -> Array:
+def _cosine(rows: Directions, a: Array, b: Array) -> Array:
+    return np.einsum("nd,nd->n", rows[a], rows[b])
+
+
+def _groups(a: Array, b: Array, rows: Directions, cut: float, exact: Array) -> Array:
     """Merge pairs, most similar first, as long as every two members of a group are within the cut: no chaining."""
     group = {int(i): int(i) for i in np.concatenate([a, b])}
     members: dict[int, list[int]] = {i: [i] for i in group}
     for i, j, proved in zip(a.tolist(), b.tolist(), exact.tolist(), strict=True):
         left, right = sorted((group[i], group[j]))
-        if left != right and (proved or (unit[members[left]] @ unit[members[right]].T).min() >= cut - 1e-6):
+        if left != right and (proved or (rows[members[left]] @ rows[members[right]].T).min() >= cut - 1e-6):
             for member in members.pop(right):
                 group[member] = left
                 members[left].append(member)

@@ -46,7 +46,7 @@ def conflicting_copy(case: Case) -> Iterator[Reason]:
         text = f"{image} is the same picture to the byte, given {case.names[label]}: at most one of the two labels can be right."
         yield Reason("conflict", text, 1.0, label)
     else:
-        text = f"{image} looks nearly the same to the network (cosine {found.similarity[best]:.3f}) but is given {case.names[label]}."
+        text = f"{image} looks nearly the same (similarity {found.similarity[best]:.3f}) but is given {case.names[label]}."
         yield Reason("conflict", text, 0.9, label)
 
 

@@ -21,7 +21,7 @@ class Reason(NamedTuple):
 
 
 class Partners(NamedTuple):
-    """Near-duplicates of one image. position: int ``[P]`` in the training set; similarity: cosine ``[P]``; conflicting (the
+    """Near-duplicates of one image. position: int ``[P]`` in the training set; similarity: ``[P]``, a cosine where a network found them; conflicting (the
     given labels differ), exact (the same bytes): bool ``[P]``."""
 
     position: Array

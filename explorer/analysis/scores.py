@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from explorer.analysis.dynamics import facts_until, recorded_scores, suggested_label, suspected_by_target, usual_prediction
-from explorer.analysis.neighbors import knn_disagreement
+from explorer.analysis.neighbors import Neighbors, knn_disagreement
 from explorer.analysis.out_of_sample import out_of_sample_scores, second_split_forgetting
 from explorer.analysis.score_table import HISTORY, SCORES, ScoreInfo, forward_passes
 from explorer.records import Array, Facts
@@ -30,6 +30,7 @@ def compute_scores(
     out_of_sample: Array | None = None,
     second_split: Array | None = None,
     trained: bool = True,
+    neighbors: Neighbors | None = None,
 ) -> dict[str, Array]:
     """Every score that what is known allows, float64 ``[N]`` by name, in the order of SCORES.
 
@@ -37,10 +38,11 @@ def compute_scores(
         facts: of epochs 1..E; with E = 0 only what follows is left to judge by. given_label: int ``[N]``.
         embedding: float32 ``[N, D]`` or None. out_of_sample, second_split: see FinalRecord, or None.
         trained: False where the facts are one look at a network trained elsewhere: scores that need a history are left out.
+        neighbors: of ``find_neighbors`` in the embedding, where they are known; saves the search.
     """
     scores = recorded_scores(facts, given_label)
     if embedding is not None:
-        scores["knn_disagreement"] = knn_disagreement(embedding, given_label)
+        scores["knn_disagreement"] = knn_disagreement(embedding, given_label, neighbors=neighbors)
     if out_of_sample is not None:
         scores |= out_of_sample_scores(out_of_sample, given_label)
     if second_split is not None:

@@ -17,9 +17,9 @@ TRUTHS = ("right", "wrong", "unknown")  # whether a given label is right, as far
 class View(NamedTuple):
     """What to show. All conditions hold at once; of those left out, every image fits.
 
-    scores: most suspicious first by this one, or by the mean percentile of several. against: another score; first come the
-    images that ``scores`` rank higher than it does, or with ``opposite`` the other way round. kind: of KINDS.
-    given, predicted: a class. truth: of TRUTHS. only: int ``[n]``, positions picked by hand.
+    scores: most suspicious first by this one, or by the mean percentile of several; of none, in the order of the data.
+    against: another score; first come the images that ``scores`` rank higher than it does, or with ``opposite`` the other way round.
+    kind: of KINDS. given, predicted: a class. truth: of TRUTHS. only: int ``[n]``, positions picked by hand.
     """
 
     scores: Sequence[str]
@@ -51,15 +51,17 @@ def truth_of(labels: Labels) -> Array:
     return np.where(labels.is_mislabeled, "wrong", "right")
 
 
-def standing(view: View, scores: Mapping[str, Array]) -> Array:
-    """float64 ``[N]``: what a view sorts by, high first.
+def standing(view: View, scores: Mapping[str, Array], N: int) -> Array:
+    """float64 ``[N]``: what a view of N images sorts by, high first.
 
     The mean percentile of its scores, in [0, 1]; against another score the difference of the two percentiles, in [-1, 1].
-    There an image one of the scores does not know comes last (-inf): not knowing is no disagreement.
+    There an image one of the scores does not know comes last (-inf): not knowing is no disagreement. Without scores all are 0.
 
     Raises:
-        KeyError: for a score that is not there. ValueError: for no scores.
+        KeyError: for a score that is not there. ValueError: for no scores against another one.
     """
+    if not view.scores and not view.against:
+        return np.zeros(N)
     own = combined(scores, view.scores)
     if not view.against:
         return own
@@ -89,7 +91,7 @@ def ordered(standing: Array) -> Array:
 
 def positions(view: View, scores: Mapping[str, Array], traits: Traits) -> Array:
     """int64 ``[n]``: the images a view asks for, in its order."""
-    order = ordered(standing(view, scores))
+    order = ordered(standing(view, scores, len(traits.given)))
     return order[fits(view, traits)[order]]
 
 

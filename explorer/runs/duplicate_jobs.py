@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -102,7 +104,8 @@ class DuplicateJobs:
     def _serve(self) -> None:
         while (job := self._next()) is not None:
             try:
-                self._search(job)
+                with half_the_processors():
+                    self._search(job)
             except Exception as error:  # the page shows it: a background thread has nobody else to tell
                 with self._lock:
                     self._failed[job.live.duplicates_id] = replace(job.live, state="failed", wish="", cause=cause_of(error))
@@ -118,10 +121,23 @@ class DuplicateJobs:
             return job
 
     def _search(self, job: _Job) -> None:
-        with contextlib.closing(execute_duplicates(self._root, job.train_images, job.test_images)) as records:  # type: ignore[type-var]
-            for record in records:
-                if isinstance(record, Progress):
-                    with self._lock:
-                        job.live = replace(job.live, progress=record)
-                if job.stop.is_set():
-                    break
+        for record in execute_duplicates(self._root, job.train_images, job.test_images):
+            if isinstance(record, Progress):
+                with self._lock:
+                    job.live = replace(job.live, progress=record)
+            if job.stop.is_set():
+                break
+
+
+@contextlib.contextmanager
+def half_the_processors() -> Iterator[None]:
+    """Leave the others to training and to the page: BLAS threads that wait for each other on a busy machine take ten times as long.
+
+    Numpy's BLAS counts its threads for the whole process, OpenMP (FAISS) for this thread alone; torch, which numbers its results'
+    threads, is left as it is.
+    """
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    few, pools = max(1, (os.cpu_count() or 2) // 2), ThreadpoolController()
+    with pools.select(internal_api="openblas").limit(limits=few), pools.select(user_api="openmp").limit(limits=few):
+        yield

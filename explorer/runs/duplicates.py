@@ -23,17 +23,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from explorer.analysis.alignment import Pose
+from explorer.analysis.appearance import views
 from explorer.analysis.calibration import PRECISION, Calibration, calibrate, cut_for
-from explorer.analysis.duplicates import Found, search
+from explorer.analysis.duplicates import Found, search, similarity_of
 from explorer.analysis.groups import grouped
 from explorer.analysis.neighbors import NearDuplicates
-from explorer.data.copies import changed_copies
+from explorer.analysis.verification import EXACT
+from explorer.data.copies import Copies, changed_copies
 from explorer.records import Array, Progress, StoreError
 from explorer.runs.files import write
 
-VERSION = 1  # raise it whenever the same images would give other pairs
+VERSION = 2  # raise it whenever the same images would give other pairs
 PLANTED = 600  # copies, at most; a tenth of the images where that is fewer, but FEWEST
 FEWEST = 100
+COMPARED, LOOKED_UP, AGAINST = 1.5e-3, 1.5e-3, 2.1e-7  # seconds: of an image, of it in all views, of every two images in them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,22 +74,53 @@ def find_duplicates(train_images: Array, test_images: Array | None = None, extra
     Args:
         train_images, test_images: uint8 ``[.., H, W, C]`` of one shape. extra: int ``[P, 2]``, pairs to verify besides.
     """
-    images = train_images if test_images is None or not len(test_images) else np.concatenate([train_images, test_images])
-    copies = changed_copies(images, min(len(images), PLANTED, max(FEWEST, len(images) // 10)))
+    images, copies = _with_copies(train_images, test_images)
     found = None
-    for item in search(np.concatenate([images, copies.images]), extra):
+    for item in search(images, extra):
         if isinstance(item, Found):
             found = item
         else:
             yield item
     assert found is not None  # the last record
-    count = len(images)
-    copy = np.where(found.b >= count, found.b - count, 0)
-    planted = np.full(len(copies.source), -np.inf)
-    is_planted = (found.b >= count) & (found.a == copies.source[copy] if len(copies.source) else False)
-    planted[copy[is_planted]] = found.likeness[is_planted]
-    own = found[found.b < count]
+    count = len(images) - len(copies.source)
+    planted = _planted_likeness(found, copies.source, count)
+    own = found.taken(found.b < count)
     yield DuplicateSet(count, len(train_images), own, calibrate(own.likeness, own.exact, planted, count), copies.change, planted)
+
+
+def _with_copies(train_images: Array, test_images: Array | None) -> tuple[Array, Copies]:
+    """All images in one array, the planted copies last."""
+    parts = [train_images] if test_images is None else [train_images, test_images]
+    count = sum(map(len, parts))
+    images = np.empty((count + planted_count(count), *train_images.shape[1:]), dtype=np.uint8)
+    np.concatenate(parts, out=images[:count])
+    copies = changed_copies(images[:count], planted_count(count))
+    images[count:] = copies.images
+    return images, copies
+
+
+def _planted_likeness(found: Found, source: Array, count: int) -> Array:
+    """float64 ``[n]``: how alike to its source each copy, from position ``count`` on, was found; -inf where it was not.
+
+    Of images with the same bytes the first stands for all: so they are searched.
+    """
+    first = np.arange(count + len(source))
+    first[found.b[found.exact]] = found.a[found.exact]
+    likeness = dict(zip(zip(found.a.tolist(), found.b.tolist(), strict=True), found.likeness.tolist(), strict=True))
+    pairs = np.sort(np.stack([first[source], first[count:]], axis=1), axis=1).tolist()
+    return np.array([EXACT if a == b else likeness.get((a, b), -np.inf) for a, b in pairs])
+
+
+def expected_seconds(count: int) -> float:
+    """About how long a search among ``count`` images takes one core of a desktop machine, the planted copies included."""
+    images = count + planted_count(count)
+    share = len(views(images)) / len(views())
+    return 1.0 + images * (COMPARED + share * LOOKED_UP) + share * AGAINST * images**2
+
+
+def planted_count(count: int) -> int:
+    """How many copies are planted among ``count`` images."""
+    return min(count, PLANTED, max(FEWEST, count // 10))
 
 
 def flag(duplicates: DuplicateSet, given_label: Array, cut: float | None = None) -> NearDuplicates:
@@ -95,22 +129,25 @@ def flag(duplicates: DuplicateSet, given_label: Array, cut: float | None = None)
     Args:
         given_label: int ``[N]`` of the training images.
     """
-    cut = cut_for(duplicates.calibration, PRECISION) if cut is None else cut
-    found = duplicates.found[duplicates.part(against_test=False) & ((duplicates.found.likeness >= cut) | duplicates.found.exact)]
-    groups = grouped(found.a, found.b, found.likeness, duplicates.first_test)
-    similarity_cut = 1.0 if np.isinf(cut) else float(1 / (1 + np.exp(-cut)))
-    return NearDuplicates(
-        found.a, found.b, found.similarity, given_label[found.a] != given_label[found.b], found.exact, groups.group, similarity_cut
-    )
+    found, similarity = _flagged(duplicates, cut, against_test=False)
+    group = grouped(found.a, found.b, found.likeness, duplicates.first_test).group
+    conflicting = given_label[found.a] != given_label[found.b]
+    return NearDuplicates(found.a, found.b, found.similarity, conflicting, found.exact, group, similarity)
 
 
 def leaks(duplicates: DuplicateSet, train_label: Array, test_label: Array, cut: float | None = None) -> NearDuplicates:
     """The flagged pairs of a training image a and a test image b (its position in the test set); group is the training image."""
-    cut = cut_for(duplicates.calibration, PRECISION) if cut is None else cut
-    found = duplicates.found[duplicates.part(against_test=True) & ((duplicates.found.likeness >= cut) | duplicates.found.exact)]
+    found, similarity = _flagged(duplicates, cut, against_test=True)
     b = found.b - duplicates.first_test
-    similarity_cut = 1.0 if np.isinf(cut) else float(1 / (1 + np.exp(-cut)))
-    return NearDuplicates(found.a, b, found.similarity, train_label[found.a] != test_label[b], found.exact, found.a, similarity_cut)
+    return NearDuplicates(found.a, b, found.similarity, train_label[found.a] != test_label[b], found.exact, found.a, similarity)
+
+
+def _flagged(duplicates: DuplicateSet, cut: float | None, *, against_test: bool) -> tuple[Found, float]:
+    """(the pairs at or above a cut, exact copies whatever the cut; the similarity of the cut)."""
+    cut = cut_for(duplicates.calibration, PRECISION) if cut is None else cut
+    found = duplicates.found
+    chosen = duplicates.part(against_test=against_test) & ((found.likeness >= cut) | found.exact)
+    return found.taken(chosen), float(similarity_of(np.array(cut)))
 
 
 # -- what is kept -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer import __version__, pipeline
-from explorer.analysis.neighbors import NearDuplicates, near_duplicates
+from explorer.analysis.neighbors import NearDuplicates, Neighbors, find_neighbors, near_duplicates
 from explorer.analysis.scores import compute_scores
 from explorer.config import MemorizationConfig, RunConfig
 from explorer.data.catalogue import fingerprint
@@ -78,17 +78,29 @@ def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool
         elif isinstance(record, FinalRecord):
             folder.keep_extras(record)
             run = folder.read("running")
-            pairs = yield from duplicates_of(folder.path.parent, run, prepared.dataset)
-            folder.finish(scores_of(run), pairs)
+            neighbors = yield from neighbors_of(run)
+            pairs = yield from duplicates_of(folder.path.parent, run, prepared.dataset, neighbors)
+            folder.finish(scores_of(run, neighbors), pairs)
         yield record
 
 
-def scores_of(run: Run) -> dict[str, Any]:
-    """Every score of a run; neighbours are looked up in the embedding of peak mean curvature where there is one."""
+def scores_of(run: Run, neighbors: Neighbors | None = None) -> dict[str, Any]:
+    """Every score of a run; neighbours, unless given, are looked up in the embedding of peak mean curvature where there is one."""
     return compute_scores(
         run.facts, run.labels.given_label, pair_embedding(run), out_of_sample=run.out_of_sample, second_split=run.second_split,
-        trained=run.config.trains,
+        trained=run.config.trains, neighbors=neighbors,
     )  # fmt: skip
+
+
+def neighbors_of(run: Run) -> Generator[Progress, None, Neighbors | None]:
+    """Yield Progress; return the nearest images of every image of a run, None without embedding. Scores and pairs ask for the same."""
+    embedding, found = pair_embedding(run), None
+    for item in find_neighbors(embedding) if embedding is not None else ():
+        if isinstance(item, Progress):
+            yield replace(item, epoch=run.last_epoch)
+        else:
+            found = item
+    return found
 
 
 def pair_embedding(run: Run) -> Any:
@@ -99,7 +111,9 @@ def pair_embedding(run: Run) -> Any:
     return run.embedding_peak if run.embedding_peak is not None else run.embedding
 
 
-def duplicates_of(root: Path, run: Run, dataset: Dataset) -> Generator[Progress, None, NearDuplicates | None]:
+def duplicates_of(
+    root: Path, run: Run, dataset: Dataset, neighbors: Neighbors | None = None
+) -> Generator[Progress, None, NearDuplicates | None]:
     """Yield Progress; return the flagged pairs of a run whose training is over, None where it was to look for none.
 
     By appearance, the better finder, where the set is small enough to be searched in passing and large enough to calibrate the search
@@ -109,7 +123,7 @@ def duplicates_of(root: Path, run: Run, dataset: Dataset) -> Generator[Progress,
     if run.config.embedding_every == 0:
         return None
     if not SEARCHED[0] <= len(given) <= SEARCHED[1]:
-        return None if embedding is None else near_duplicates(embedding, given, dataset.train_images)
+        return None if embedding is None else near_duplicates(embedding, given, dataset.train_images, neighbors=neighbors)
     found = None
     for item in execute_duplicates(root, dataset.train_images):
         if isinstance(item, Progress):

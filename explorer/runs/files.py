@@ -215,6 +215,14 @@ class RunFolder:
             **{name: self._read_array(f"{name}.npy") for name in EXTRAS},
         )  # fmt: skip
 
+    def test_predictions(self, epoch: int) -> Array | None:
+        """uint16 ``[M]``: the class predicted for each test image after an epoch; None where none was recorded. Raises StoreError."""
+        name = f"facts/epoch_{epoch:05d}.npz"
+        if not (self.path / name).exists():
+            return None
+        with self._readable(name), open(self.path / name, "rb") as whole, np.load(whole, allow_pickle=False) as file:
+            return np.asarray(file["test_predicted_label"])
+
     def _read_facts(self, before: Facts, done: list[int]) -> Facts:
         fresh = done[len(before.epochs) :]
         if not fresh:

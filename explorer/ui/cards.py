@@ -204,7 +204,7 @@ def _card(
         image=picture(n),
         pixels=pixels,
         given=names[labels.given_label[n]],
-        predicted="-" if looks is None else names[looks],
+        predicted="" if looks is None else names[looks],
         true=true_name(run, n),
         percentile=rank,
         badge=" · ".join(filter(None, (badge(run, n, near=twin.near, conflict=twin.conflict), doubt(run, n, epoch)))),
@@ -213,6 +213,11 @@ def _card(
         losses=tuple(loss.astype(float).tolist()),
         note=note,
     )
+
+
+def card_image(run: Run, dataset: Dataset, example: int) -> str:
+    """The image of a card as a data URL, encoded once."""
+    return _small(dataset, _thumbnails(run.run_id, dataset), example)
 
 
 def thumbnail(run: Run, dataset: Dataset, example: int) -> str:

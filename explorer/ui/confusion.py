@@ -119,7 +119,7 @@ def _list(run: Run, info: ConfusionInfo, versus: str, cell: tuple[int, int]) -> 
         return
     table = pd.DataFrame({
         "given": [info.rows[pair.given] for pair in found], "other": [info.columns[pair.other] for pair in found],
-        "images": [pair.count for pair in found], "share": [pair.share for pair in found],
+        "images": [pair.images for pair in found], "share": [pair.share for pair in found],
     })  # fmt: skip
     here = next((place for place, pair in enumerate(found) if (pair.given, pair.other) == cell), None)
     key = f"confusion_list_{run.run_id}_{versus}"

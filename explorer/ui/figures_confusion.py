@@ -32,7 +32,7 @@ class Confused(NamedTuple):
 
     given: int
     other: int
-    count: int
+    images: int
     share: float
 
 

@@ -33,7 +33,7 @@ _TWIN = 0.67  # of it, its near duplicate beside it
 class Card:
     """One training image as shown. Words are class names; ``true`` is None where nobody knows.
 
-    predicted: the class it was taken for most often so far (at the end, a memorizing network repeats the given label).
+    predicted: the class it was taken for most often so far (at the end, a memorizing network repeats the given label); empty for none.
 
     percentile: 0 to 1, how suspicious among all images (1 = most). badge: ``conflict`` (gets the double frame),
     ``flipped``, ``planted copy`` ... partner_image: its near duplicate. losses: of the recorded epochs, oldest first.
@@ -56,7 +56,7 @@ class Card:
     @property
     def label(self) -> str:
         """``given 7 → looks like 1 (true 1)``"""
-        looks = f"given {self.given} \u2192 looks like {self.predicted}"
+        looks = f"given {self.given} \u2192 looks like {self.predicted}" if self.predicted else f"given {self.given}"
         return looks if self.true is None else f"{looks} (true {self.true})"
 
     @property
@@ -66,7 +66,9 @@ class Card:
     @property
     def alt(self) -> str:
         """The whole card in a sentence."""
-        parts = [f"Image {self.example}: given {self.given}, looks like {self.predicted}"]
+        parts = [f"Image {self.example}: given {self.given}"]
+        if self.predicted:
+            parts.append(f"looks like {self.predicted}")
         if self.true is not None:
             parts.append(f"true label {self.true}")
         if self.badge:

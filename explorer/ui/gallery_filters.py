@@ -15,25 +15,23 @@ PER_PAGE = ("60", "240")
 ROW = ("score", "show", "cls")  # in sight
 MORE = ("with", "against", "looks", "truth")  # in a popover, counted on its button
 PAGES_WIDTH = 290  # pixels; where it is as wide as its content, Streamlit leaves out the second of two pages
+DATA_ORDER = ""  # stands for a score where a run has none
 SIGNS = ("high", "low")  # sorted against another score: high by the first and low by the other, or the other way round
 
 
 def choose_view(run: Run, scores: dict[str, Array], traits: Traits) -> View:
-    """Draw the filters, the three most used in sight, keep them in the link, and say what they ask for."""
-    names = list(scores)
+    """Draw the filters, the three most used in sight, keep them in the link, and say what they ask for; no score is data order."""
+    names = list(scores) or [DATA_ORDER]
     standard = "curvature" if "curvature" in scores else names[0]
     options = _options(run, names, standard, traits)
     now = {name: st.session_state[f"view_{name}"] for name in (*ROW, *MORE, "sign")}
     first, second, third, more = st.columns([1, 1, 1, 0.62], vertical_alignment="bottom")
     first.selectbox("Sort by", options["score"], key="view_score", format_func=_title, on_change=_from_the_start)
-    second.selectbox(
-        "Show", options["show"], key="view_show", on_change=_from_the_start,
-        format_func=lambda name: f"{KINDS[name]} ({int(traits.kinds[name].sum()):,})",
-    )  # fmt: skip
-    sizes = class_sizes(traits, run.class_names)
+    kinds = {name: f"{KINDS[name]} ({int(traits.kinds[name].sum()):,})" for name in options["show"]}
+    second.selectbox("Show", kinds, key=state.reworded("view_show", kinds), format_func=kinds.__getitem__, on_change=_from_the_start)
+    classes = {"": "all classes"} | {name: f"{name} ({count:,})" for name, count in class_sizes(traits, run.class_names).items()}
     third.selectbox(
-        "Given class", options["cls"], key="view_cls", on_change=_from_the_start,
-        format_func=lambda name: f"{name} ({sizes[name]:,})" if name else "all classes",
+        "Given class", options["cls"], key=state.reworded("view_cls", classes), format_func=classes.__getitem__, on_change=_from_the_start
     )  # fmt: skip
     active = sum(bool(now[name]) for name in MORE)
     with more, st.popover(f"More filters ({active})" if active else "More filters", width="stretch", key="more_filters"):
@@ -43,14 +41,16 @@ def choose_view(run: Run, scores: dict[str, Array], traits: Traits) -> View:
     state.write_query(**{name: told.get(name) or None for name in now})
     picked = selection.selection(run.run_id)
     return View(
-        (now["score"], *now["with"]), now["against"], now["sign"] == "low", now["show"], _class(run, now["cls"]), _class(run, now["looks"]),
-        now["truth"], None if picked is None else picked.examples,
+        (now["score"], *now["with"]) if scores else (), now["against"], now["sign"] == "low", now["show"],
+        _class(run, now["cls"]), _class(run, now["looks"]), now["truth"], None if picked is None else picked.examples,
     )  # fmt: skip
 
 
 def _options(run: Run, names: list[str], standard: str, traits: Traits) -> dict[str, list[str]]:
     """What each filter offers; each begins with what the link says of it."""
     classes, kinds = ["", *run.class_names], list(traits.kinds)
+    if not state.page_value("score") and st.session_state.get("view_score") not in names:  # nobody chose it: another run began with it
+        state.forget("score")
     score = st.session_state[state.linked("score", names, standard, "score")]
     others = [name for name in names if name != score]
     several = _linked_scores("with", others, score)
@@ -58,7 +58,7 @@ def _options(run: Run, names: list[str], standard: str, traits: Traits) -> dict[
     if st.session_state.get("view_against", state.page_value("against")) in (score, *several):  # a score does not disagree with itself
         state.forget("against")
     options = {
-        "show": kinds, "cls": classes, "against": rest, "sign": list(SIGNS), "looks": classes,
+        "show": kinds, "cls": classes, "against": rest, "sign": list(SIGNS), "looks": classes if traits.predicted is not None else [""],
         "truth": ["", *(truth for truth in TRUTHS if (traits.truth == truth).any())],
     }  # fmt: skip
     defaults, words = {"show": "all", "sign": "high"}, {"show": "kind of images", "against": "score", "sign": "order", "truth": "truth"}
@@ -82,6 +82,26 @@ def _linked_scores(name: str, options: list[str], score: str) -> list[str]:
 
 def _more(options: dict[str, list[str]], now: dict[str, str], traits: Traits) -> None:
     """The filters of the popover."""
+    if options["with"]:
+        _other_scores(options, now)
+    if traits.predicted is not None:
+        st.selectbox(
+            "Looks like", options["looks"], key="view_looks", on_change=_from_the_start,
+            format_func=lambda name: name or "any class",
+            help="The class the network predicted in most epochs, as the cards say.",
+        )  # fmt: skip
+    if len(options["truth"]) > 2:
+        st.segmented_control(
+            "The given label is", options["truth"], key="view_truth", required=True, on_change=_from_the_start,
+            format_func=lambda truth: f"{truth} ({int((traits.truth == truth).sum()):,})" if truth else "any",
+        )  # fmt: skip
+    elif "unknown" in options["truth"]:
+        st.caption("Whether a given label is right is not known in this run.")
+    st.button("Reset all filters", on_click=lambda: state.forget(*ROW, *MORE, "sign", "page"), width="stretch")
+
+
+def _other_scores(options: dict[str, list[str]], now: dict[str, str]) -> None:
+    """What to sort by besides the first score, or against."""
     st.multiselect(
         "Combine with", options["with"], key="view_with", format_func=_title, on_change=_from_the_start, placeholder="more scores",
         help="Sorts by the mean rank by all of these scores: scores that see different things help each other.",
@@ -92,23 +112,10 @@ def _more(options: dict[str, list[str]], now: dict[str, str], traits: Traits) ->
         help="First come the images that two scores rank most differently.",
     )  # fmt: skip
     if now["against"]:
+        signs = {sign: sign_words((now["score"], *now["with"]), now["against"], sign) for sign in SIGNS}
         st.radio(
-            "First come images", SIGNS, key="view_sign", on_change=_from_the_start,
-            format_func=lambda sign: sign_words((now["score"], *now["with"]), now["against"], sign),
+            "First come images", SIGNS, key=state.reworded("view_sign", signs), format_func=signs.__getitem__, on_change=_from_the_start
         )  # fmt: skip
-    st.selectbox(
-        "Looks like", options["looks"], key="view_looks", on_change=_from_the_start,
-        format_func=lambda name: name or "any class",
-        help="The class the network predicted in most epochs, as the cards say.",
-    )  # fmt: skip
-    if len(options["truth"]) > 2:
-        st.segmented_control(
-            "The given label is", options["truth"], key="view_truth", required=True, on_change=_from_the_start,
-            format_func=lambda truth: f"{truth} ({int((traits.truth == truth).sum()):,})" if truth else "any",
-        )  # fmt: skip
-    elif "unknown" in options["truth"]:
-        st.caption("Whether a given label is right is not known in this run.")
-    st.button("Reset all filters", on_click=lambda: state.forget(*ROW, *MORE, "sign", "page"), width="stretch")
 
 
 def _from_the_start() -> None:
@@ -192,6 +199,8 @@ def scores_words(names: tuple[str, ...]) -> str:
 def order_words(view: View) -> str:
     """What the list begins with, to follow the number of its images."""
     names = tuple(view.scores)
+    if not names:
+        return "in the order of the data"
     if not view.against:
         return "most suspicious first" + (f" by {scores_words(names)}" if len(names) > 1 else "")
     first, second = f"A, {scores_words(names)},", f"B, {_title(view.against)}"
@@ -204,4 +213,4 @@ def note(rank: float, against: float) -> str:
 
 
 def _title(name: str) -> str:
-    return SCORES[name].title
+    return SCORES[name].title if name != DATA_ORDER else "data order"

@@ -9,11 +9,14 @@ from explorer.analysis.views import View
 from explorer.records import Array, Finding, Run, StoreError
 from explorer.ui import cards, gallery_filters, own_data, selection, state
 from explorer.ui.gallery import gallery
-from explorer.ui.listing import Listing, findings_of, listing, near_duplicates, traits_of
+from explorer.ui.listing import Listing, findings_of, listing, traits_of
 from explorer.ui.one_image import show_image
+from explorer.ui.searches import near_duplicates_of
 from explorer.ui.selection import Selection
 from explorer.ui.services import get_readings, get_store
 from explorer.ui.words import STATUS_WORDS, describe, plain
+
+NO_SCORES = "To have scores to sort by, give predictions or embeddings of a network, or train one."
 
 
 def choose_run() -> Run | None:
@@ -38,11 +41,13 @@ def _listed_run() -> Run | None:
         return None
     if wanted and wanted not in runs:
         _say_why_not(wanted)
-    ids = list(runs)
-    chosen = st.selectbox(
-        "Run", ids, index=ids.index(wanted) if wanted in runs else 0, label_visibility="collapsed",
-        format_func=lambda i: f"{describe(runs[i].config)} · {STATUS_WORDS[runs[i].status]} · {i}",
-        on_change=lambda: state.forget("page", "image", "cell"),
+    chosen = wanted if wanted in runs else next(iter(runs))
+    if st.session_state.get("chosen_run") != chosen:  # not as an index: each would be another widget, and lose the next choice
+        st.session_state["chosen_run"] = chosen
+    texts = {run_id: f"{describe(s.config)} · {STATUS_WORDS[s.status]} · {run_id}" for run_id, s in runs.items()}
+    st.selectbox(
+        "Run", texts, key=state.reworded("chosen_run", texts), format_func=texts.__getitem__, on_change=_another_run,
+        label_visibility="collapsed",
     )  # fmt: skip
     state.write_query(run=chosen)
     try:
@@ -50,6 +55,11 @@ def _listed_run() -> Run | None:
     except StoreError as error:
         st.error(f"{error}.")
         return None
+
+
+def _another_run() -> None:
+    state.forget("page", "image", "cell", "cut_pairs")
+    st.session_state["url_run"] = st.session_state["chosen_run"]
 
 
 def _say_why_not(run_id: str) -> None:
@@ -69,9 +79,8 @@ def show_gallery(run: Run) -> None:
     if dataset is None:
         return
     if not scores:
-        st.info("Nothing is known of single images in this run, so there is nothing to sort them by.")
-        return
-    pairs, now = near_duplicates(run), (run.run_id, run.last_epoch, run.status)
+        st.info(NO_SCORES)
+    pairs, now = near_duplicates_of(run), (run.run_id, run.last_epoch, run.status)
     _findings(findings_of(*now, run, scores, pairs))
     _picked(selection.selection(run.run_id))
     traits = traits_of(*now, run, pairs)
@@ -79,11 +88,12 @@ def show_gallery(run: Run) -> None:
     found = listing(run, view, scores, traits)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
-        shown, more = _page(found, view)
+        shown, more = _page(found, view, len(traits.given))
         image = _image_asked(run, shown)
-        notes = [] if found.against is None else [gallery_filters.note(found.ranks[n], found.against[n]) for n in shown]
+        ranks, against = found.ranks, found.against
+        notes = [] if ranks is None or against is None else [gallery_filters.note(ranks[n], against[n]) for n in shown]
         gallery(
-            cards.cards(run, dataset, shown, run.last_epoch, "", pairs=pairs, twins="near", ranks=found.ranks, notes=notes), key="gallery",
+            cards.cards(run, dataset, shown, run.last_epoch, "", pairs=pairs, twins="near", ranks=ranks, notes=notes), key="gallery",
             selected=image, walk=more, on_click=_open, on_turn=_turn, label="Training images",
             empty="No image fits these filters. Choose another kind or class, or reset the filters.",
         )  # fmt: skip
@@ -108,13 +118,13 @@ def _picked(picked: Selection | None) -> None:
         st.button("Show all", on_click=selection.clear, type="tertiary")
 
 
-def _page(found: Listing, view: View) -> tuple[Array, tuple[bool, bool]]:
-    """(the images of the page, whether there are images before and after them); draws what turns the page."""
+def _page(found: Listing, view: View, N: int) -> tuple[Array, tuple[bool, bool]]:
+    """(the images of the page, whether there are images before and after them) of a run of N; draws what turns the page."""
     per = gallery_filters.per_page()
     pages = max(1, -(-len(found.order) // per))
     page = gallery_filters.page_of(pages)
     with st.container(horizontal=True, vertical_alignment="center", key="gallery_bar"):
-        st.caption(f"{len(found.order):,} of {len(found.ranks):,} images, {gallery_filters.order_words(view)}", width="stretch")
+        st.caption(f"{len(found.order):,} of {N:,} images, {gallery_filters.order_words(view)}", width="stretch")
         if pages > 1:
             gallery_filters.choose_page(pages, page)
         if len(found.order) > int(gallery_filters.PER_PAGE[0]):

@@ -12,66 +12,54 @@ from explorer.analysis.kinds import kinds_of
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.analysis.scores import combined, usual_prediction
 from explorer.analysis.views import Traits, View, fits, ordered, standing, truth_of
-from explorer.records import Array, Finding, Run, StoreError
-from explorer.runs.kept import kept_pairs
-from explorer.ui.pairs import pairs_of
-from explorer.ui.services import get_store
+from explorer.records import Array, Finding, Run
 
-_BY_ID = {Run: lambda run: run.run_id}
+_BY_ID = {
+    Run: lambda run: run.run_id,
+    NearDuplicates: lambda pairs: (len(pairs.a), float(pairs.similarity.sum())),  # others, once the images have been searched
+}
 
 
 class Listing(NamedTuple):
-    """The images a view asks for. order: int64 ``[n]``, first to last. ranks: float64 ``[N]``, the (mean) percentile of its scores.
+    """The images a view asks for. order: int64 ``[n]``, first to last.
 
-    against: float64 ``[N]``, the percentile of the score it is sorted against, or None.
+    ranks: float64 ``[N]``, the (mean) percentile of its scores, None without any. against: the same of the score it is sorted against,
+    or None.
     """
 
     order: Array
-    ranks: Array
+    ranks: Array | None
     against: Array | None
 
 
 def listing(run: Run, view: View, scores: dict[str, Array], traits: Traits) -> Listing:
     """Sorting is kept, filters are not: they take next to no time."""
-    ranks, against, order = _sorted(run.run_id, run.last_epoch, run.status, tuple(view.scores), view.against, view.opposite, scores)
+    now, N = (run.run_id, run.last_epoch, run.status), len(traits.given)
+    ranks, against, order = _sorted(*now, N, tuple(view.scores), view.against, view.opposite, scores)
     return Listing(order[fits(view, traits)[order]], ranks, against)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _sorted(
-    run_id: str, recorded: int, status: str, names: tuple[str, ...], against: str, opposite: bool, _scores: dict[str, Array]
-) -> tuple[Array, Array | None, Array]:  # fmt: skip
+    run_id: str, recorded: int, status: str, N: int, names: tuple[str, ...], against: str, opposite: bool, _scores: dict[str, Array]
+) -> tuple[Array | None, Array | None, Array]:  # fmt: skip
+    own = combined(_scores, names) if names else None
     other = combined(_scores, [against]) if against else None
-    return combined(_scores, names), other, ordered(standing(View(names, against, opposite), _scores))
-
-
-def near_duplicates(run: Run) -> NearDuplicates | None:
-    """The flagged pairs: of a finished run as it wrote them down, else looked for now, which takes long for many images."""
-    kept = _kept(run.run_id, run.last_epoch, run) if run.status == "finished" else None
-    return kept if kept is not None else pairs_of(run)
+    return own, other, ordered(standing(View(names, against, opposite), _scores, N))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
-def _kept(run_id: str, recorded: int, run: Run) -> NearDuplicates | None:
-    try:
-        return kept_pairs(get_store().folder(run_id), run.source_index)
-    except StoreError as error:
-        st.warning(f"{error}.")
-        return None
-
-
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
-def traits_of(run_id: str, recorded: int, status: str, run: Run, _pairs: NearDuplicates | None) -> Traits:
+def traits_of(run_id: str, recorded: int, status: str, run: Run, pairs: NearDuplicates | None) -> Traits:
     """What can be asked of the images of a run. predicted: the class predicted in most epochs, as the cards say."""
     predicted = usual_prediction(run.facts.predicted_label) if len(run.facts.epochs) else None
-    return Traits(run.labels.given_label, predicted, truth_of(run.labels), kinds_of(run, _pairs))
+    return Traits(run.labels.given_label, predicted, truth_of(run.labels), kinds_of(run, pairs))
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
 def findings_of(
-    run_id: str, recorded: int, status: str, run: Run, _scores: dict[str, Array], _pairs: NearDuplicates | None
+    run_id: str, recorded: int, status: str, run: Run, _scores: dict[str, Array], pairs: NearDuplicates | None
 ) -> list[Finding]:  # fmt: skip
-    return findings(run, _scores, _pairs)
+    return findings(run, _scores, pairs)
 
 
 def class_sizes(traits: Traits, names: tuple[str, ...]) -> dict[str, int]:

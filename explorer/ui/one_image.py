@@ -1,4 +1,4 @@
-"""One training image looked at closely: its labels, its history, its neighbours, its scores."""
+"""One training image looked at closely: its labels, its near-duplicates, its history, its neighbours, its scores."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from explorer.analysis.scores import SCORES, suspicion, usual_prediction
 from explorer.records import Array, Dataset, Run
 from explorer.ui import cards, figures_images, state, theme
 from explorer.ui.assets import palette
+from explorer.ui.difference_view import show_differences
 from explorer.ui.gallery import Card, gallery
-from explorer.ui.listing import near_duplicates
 from explorer.ui.live_chart import live_chart
 from explorer.ui.score_groups import grouped
+from explorer.ui.searches import near_duplicates_of
 from explorer.ui.words import plain
 
 HISTORY = 300  # pixels
@@ -34,14 +35,17 @@ table.scores .track span { display: block; height: 100%; border-radius: 3px; bac
 
 
 def show_image(run: Run, dataset: Dataset, n: int, scores: dict[str, Array]) -> None:
-    """One image: large, its labels, why it stands out, its history, its neighbours, its scores."""
+    """One image: large, its labels, why it stands out, its near-duplicates, its history, its neighbours, its scores."""
     near = cards.neighbors_of(run, np.array([n]), NEIGHBORS)
     _labels(run, dataset, n)
     _why(run, n, scores, None if near is None else near[0])
-    _history(run, n)
+    show_differences(run, dataset, n)
+    if len(run.facts.epochs):
+        _history(run, n)
     if near is not None:
         _neighbors(run, dataset, n, *near)
-    st.html(scores_table(n, scores))
+    if scores:
+        st.html(scores_table(n, scores))
 
 
 def _labels(run: Run, dataset: Dataset, n: int) -> None:
@@ -59,7 +63,7 @@ def _labels(run: Run, dataset: Dataset, n: int) -> None:
 
 def _why(run: Run, n: int, scores: dict[str, Array], near: Neighbors | None) -> None:
     """Why it stands out, in a few sentences, and every fact behind them."""
-    pairs, names = near_duplicates(run), [f"**{plain(name)}**" for name in run.class_names]
+    pairs, names = near_duplicates_of(run), [f"**{plain(name)}**" for name in run.class_names]
     found = reasons(run, n, scores, None if near is None else near.ids[0], None if pairs is None else partners_of(pairs, n), names)
     st.markdown(why(run, n, found, names))
     facts = "\n".join(f"- {reason.sentence}" for reason in found if reason.kind != "typical")
@@ -111,7 +115,7 @@ def _neighbors(run: Run, dataset: Dataset, n: int, near: Neighbors, cut: float) 
     shown = [
         Card(
             example=int(j), image=cards.thumbnail(run, dataset, int(j)), given=run.class_names[run.labels.given_label[j]],
-            predicted=run.class_names[usual_prediction(run.facts.predicted_label[:, [j]])[0]] if len(run.facts.epochs) else "-",
+            predicted=run.class_names[usual_prediction(run.facts.predicted_label[:, [j]])[0]] if len(run.facts.epochs) else "",
             true=cards.true_name(run, int(j)),
             badge=("conflict" if run.labels.given_label[j] != own else "near-duplicate") if s >= cut else f"similarity {s:.3f}",
         )

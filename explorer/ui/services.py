@@ -12,6 +12,7 @@ from explorer.config import DataConfig
 from explorer.data.catalogue import fingerprint
 from explorer.data.noise import add_noise
 from explorer.records import Dataset, Labels, Run
+from explorer.runs.duplicate_jobs import DuplicateJobs
 from explorer.runs.store import RunStore
 from explorer.runs.worker import Worker
 
@@ -25,6 +26,12 @@ def get_store() -> RunStore:
 def get_worker() -> Worker:
     """The one trainer of this server. Editing this function would start a second one and leave the first one running."""
     return Worker(get_store())
+
+
+@st.cache_resource(on_release=lambda jobs: jobs.close(), show_spinner=False)
+def get_duplicate_jobs() -> DuplicateJobs:
+    """The one line of searches for near-duplicates; what is said of ``get_worker`` holds here too."""
+    return DuplicateJobs(get_store().root)
 
 
 class Readings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from explorer.ui.words import plain
 
 PAGE_KEYS = (
     "run", "tab", "score", "with", "against", "sign", "show", "cls", "looks", "truth", "only", "per", "page", "image", "cell", "versus",
-    "axis", "top", "cut", "token", "colour",
+    "axis", "top", "cut", "cut_pairs", "token", "colour",
 )  # fmt: skip
 
 
@@ -93,6 +93,17 @@ def linked(name: str, options: Collection[str], default: str, word: str) -> str:
         value = default
     if st.session_state.get(key) != value:
         st.session_state[key] = value
+    return key
+
+
+def reworded(key: str, texts: Mapping[str, str]) -> str:
+    """``key``, of a widget whose options may read otherwise than when it was last drawn, as with other counts in them.
+
+    A browser answers with the text of what is chosen, so it is told its choice in the new text: the old one would be no option.
+    """
+    if st.session_state.get(f"{key}_texts") != texts:
+        st.session_state[f"{key}_texts"] = texts
+        st.session_state[key] = st.session_state[key]
     return key
 
 

@@ -231,7 +231,7 @@ def test_how_long_its_label_outlived_other_images(right: list[int], sentence: st
 def test_a_copy_under_another_label() -> None:
     run = run_of(np.full((2, 4), CAT), np.array([CAT, DOG, THREE, CAT]))
     near = Partners(np.array([3, 1, 2]), np.array([0.999, 0.9954, 0.98]), np.array([False, True, True]), np.zeros(3, dtype=bool))
-    assert told(run, partners=near)["conflict"] == "Image 101 looks nearly the same to the network (cosine 0.995) but is given dog."
+    assert told(run, partners=near)["conflict"] == "Image 101 looks nearly the same (similarity 0.995) but is given dog."
     exact = near._replace(exact=np.array([False, False, True]))  # whatever the embedding says
     assert (
         told(run, partners=exact)["conflict"]

@@ -147,7 +147,7 @@ class Oracle:
         assert text.startswith(f"{high} of {len(turned)} scores")
 
     def conflict(self, text: str) -> None:
-        found = re.match(r"Image (\d+) looks .* \(cosine (.+)\) but is given (\w+)\.", text)
+        found = re.match(r"Image (\d+) looks .* \(similarity (.+)\) but is given (\w+)\.", text)
         assert found, text
         conflicting = [(s, j) for j, s, c in zip(*self.partners[:3], strict=True) if c]
         similarity, partner = max(conflicting)

@@ -34,6 +34,8 @@ def rank_by_counting(name: str, n: int) -> float:
 
 
 def sort_value(view: View, n: int) -> float:
+    if not view.scores:
+        return 0.0
     own = sum(rank_by_counting(name, n) for name in view.scores) / len(view.scores)
     if not view.against:
         return own
@@ -57,7 +59,7 @@ def one_by_one(view: View) -> list[int]:
 
 
 SORTS = (
-    View(["curvature"]), View(["aum"]), View(["curvature", "aum"]), View(["curvature", "cumulative_loss", "aum"]),
+    View([]), View(["curvature"]), View(["aum"]), View(["curvature", "aum"]), View(["curvature", "cumulative_loss", "aum"]),
     View(["curvature"], against="cumulative_loss"), View(["curvature"], against="aum", opposite=True),
     View(["curvature", "cumulative_loss"], against="aum"),
 )  # fmt: skip
@@ -69,7 +71,7 @@ def test_a_view_shows_what_a_loop_over_all_images_finds(view: View) -> None:
     filters = itertools.product(("all", "missed"), (None, 1), (None, 2), ("", "right", "wrong"), (None, some))
     for kind, given, predicted, truth, only in filters:
         asked = view._replace(kind=kind, given=given, predicted=predicted, truth=truth, only=only)
-        values = np.round(standing(asked, SCORES), 9)
+        values = np.round(standing(asked, SCORES, N), 9)
         found = ordered(values)[fits(asked, TRAITS)[ordered(values)]]
         assert found.tolist() == one_by_one(asked)
         assert sorted(positions(asked, SCORES, TRAITS)) == sorted(found)
@@ -82,13 +84,13 @@ def test_one_score_sorts_as_every_list_does(name: str) -> None:
 
 def test_disagreement_turned_around_is_the_other_list_backwards() -> None:
     view = View(["curvature"], against="cumulative_loss")
-    assert standing(view, SCORES) == pytest.approx(-standing(view._replace(opposite=True), SCORES))
-    assert standing(view, SCORES) == pytest.approx(-standing(View(["cumulative_loss"], against="curvature"), SCORES))
-    assert abs(standing(view, SCORES)).max() <= 1
+    assert standing(view, SCORES, N) == pytest.approx(-standing(view._replace(opposite=True), SCORES, N))
+    assert standing(view, SCORES, N) == pytest.approx(-standing(View(["cumulative_loss"], against="curvature"), SCORES, N))
+    assert abs(standing(view, SCORES, N)).max() <= 1
 
 
 def test_a_score_does_not_disagree_with_itself() -> None:
-    assert standing(View(["curvature"], against="curvature"), SCORES).tolist() == [0.0] * N
+    assert standing(View(["curvature"], against="curvature"), SCORES, N).tolist() == [0.0] * N
 
 
 def test_what_a_score_does_not_know_comes_last() -> None:
@@ -97,6 +99,11 @@ def test_what_a_score_does_not_know_comes_last() -> None:
     for opposite in (False, True):
         order = positions(View(["curvature"], against="aum", opposite=opposite), SCORES, TRAITS)
         assert order[-len(unknown) :].tolist() == unknown.tolist()
+
+
+def test_without_scores_images_come_in_the_order_of_the_data() -> None:
+    assert positions(View([]), {}, TRAITS).tolist() == list(range(N))
+    assert positions(View([], only=np.array([59, 3, 20, 7])), {}, TRAITS).tolist() == [3, 7, 20, 59]
 
 
 def test_renumbering_the_images_renumbers_the_list() -> None:
@@ -134,11 +141,11 @@ def test_truth_is_told_as_far_as_it_is_known(true: Array | None, truths: list[st
     assert truth_of(toy_labels(np.array([0, 1, 2]), true)).tolist() == truths
 
 
-def test_a_score_that_is_not_there_and_no_score_are_refused() -> None:
+def test_a_score_that_is_not_there_and_none_against_another_are_refused() -> None:
     with pytest.raises(KeyError):
         positions(View(["curvature"], against="el2n"), SCORES, TRAITS)
     with pytest.raises(ValueError, match="no score"):
-        positions(View([]), SCORES, TRAITS)
+        positions(View([], against="aum"), SCORES, TRAITS)
 
 
 # -- look-alikes -------------------------------------------------------------------------------------

@@ -94,6 +94,18 @@ def test_filters_change_the_cards_and_the_address(arrive: Arrive, small: str) ->
     assert query(visitor) | {"score": "cumulative_loss", "cls": "fish"} == query(visitor)
 
 
+def test_another_run_may_be_chosen_again_and_again(arrive: Arrive, small: str, long: str) -> None:
+    visitor = arrive()
+    visitor.open(f"/inspect?run={small}&show=wrong")
+    for run_id in (long, small, long):  # with other counts in the options of the filters
+        choose(visitor, "Run", run_id)
+        until_asked(visitor, "run", run_id)
+    visitor.page.locator(f"{GALLERY} .card").nth(3).click()
+    until_asked(visitor, "image")
+    assert query(visitor)["run"] == long and query(visitor)["show"] == "wrong"
+    assert visitor.page.get_by_test_id("stAlert").count() == 0
+
+
 def test_the_gallery_can_be_walked_by_keyboard(arrive: Arrive, small: str) -> None:
     visitor = arrive()
     visitor.open(f"/inspect?run={small}")
@@ -108,20 +120,27 @@ def test_the_gallery_can_be_walked_by_keyboard(arrive: Arrive, small: str) -> No
     assert until_asked(visitor, "image", shown[-1]) == shown[-1]
 
 
-def test_near_duplicates_stand_beside_each_other(arrive: Arrive, small: str) -> None:
+def test_near_duplicates_are_searched_cut_and_opened(arrive: Arrive, small: str) -> None:
     visitor = arrive()
-    visitor.open(f"/inspect?run={small}")
-    visitor.page.get_by_role("tab", name="Near-duplicates").click()
-    visitor.sees("look alike")
-    pairs = visitor.page.locator('[aria-label="Near-duplicate pairs"] .card')
-    pairs.first.wait_for(timeout=PATIENCE)
-    only = pairs.count()
-    assert all("conflict" in str(card.get_attribute("class")) for card in pairs.all())
-    visitor.page.get_by_text("Only conflicting pairs").click()
-    visitor.page.wait_for_function(f"() => ({ALL})('.pairs .card').length > {only}", timeout=PATIENCE)
-    pairs.first.click()
-    until_asked(visitor, "image")
-    visitor.sees("Shown under Images")
+    visitor.open(f"/inspect?run={small}&tab=pairs")
+    visitor.button("Search for near-duplicates")
+    groups = visitor.page.locator('[aria-label="Groups of near-duplicates"] .strip')
+    groups.first.wait_for(timeout=PATIENCE)
+    settle(visitor.page)
+    assert groups.count() > 3
+    assert all("conflict" in str(group.get_attribute("class")) for group in groups.all())
+    slider = visitor.page.locator('[data-testid="stSlider"] [tabindex="0"], [data-testid="stSlider"] input').first
+    slider.focus()
+    visitor.page.keyboard.press("Home")  # exact copies alone
+    until_asked(visitor, "cut_pairs")
+    visitor.sees("the same to the byte.")
+    member = groups.first.locator("button.member").nth(1)
+    label = str(member.get_attribute("aria-label"))
+    member.click()
+    until_asked(visitor, "only")
+    visitor.page.locator(".st-key-image_panel .overlay img").nth(3).wait_for(timeout=PATIENCE)
+    assert label.split(":")[0] in words(visitor)
+    visitor.sees("is this very image, byte for byte")
 
 
 def test_a_card_of_train_leads_to_its_image(arrive: Arrive, small: str) -> None:

@@ -115,6 +115,16 @@ def test_a_run_is_read_as_it_was_recorded(folder: RunFolder, tiny: RunConfig, pr
     assert bits(run.embedding_peak) == bits(peak.embedding)
 
 
+def test_predictions_of_test_images_are_read_back_epoch_by_epoch(folder: RunFolder, records: list[Record]) -> None:
+    for record in epoch_records(records):
+        predicted = folder.test_predictions(record.epoch)
+        assert bits(predicted) == bits(record.test_predicted_label)
+    assert folder.test_predictions(99) is None
+    truncate(folder.path / "facts" / "epoch_00002.npz")
+    with pytest.raises(StoreError, match=r"epoch_00002\.npz cannot be read"):
+        folder.test_predictions(2)
+
+
 @pytest.mark.parametrize("name", ["loss", "margin", "el2n", "predicted_label", "curvature"])
 def test_what_is_read_cannot_be_written(folder: RunFolder, name: str) -> None:
     run = folder.read("finished")
@@ -278,7 +288,7 @@ def test_a_config_file_without_a_part_is_named(folder: RunFolder, cut: str) -> N
 # -- one writer ------------------------------------------------------------------------------------
 
 
-def test_who_trains_a_run_holds_it_alone(folder: RunFolder) -> None:
+def test_who_trains_a_run_holds_it_alone(folder: RunFolder, impatient: None) -> None:
     assert not folder.is_locked()
     with folder.lock():
         assert folder.is_locked()

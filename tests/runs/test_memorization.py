@@ -172,7 +172,7 @@ def test_other_networks_are_not_taken_over(root: Path, changes: dict[str, object
     assert isinstance(first, Progress) and first.done == 0
 
 
-def test_a_second_process_is_refused(root: Path) -> None:
+def test_a_second_process_is_refused(root: Path, impatient: None) -> None:
     running = execute_memorization(root, QUICK)
     next(running)
     with pytest.raises(StoreError, match="another process"):

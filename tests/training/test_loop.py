@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from explorer import pipeline
 from explorer.config import RunConfig
 from explorer.pipeline import Prepared
 from explorer.records import EpochRecord, FinalRecord, Progress, Record, TrainingError
+from explorer.training import state
 from explorer.training.devices import generator
 from explorer.training.images import Images, batches
 from explorer.training.loop import due, learning_rate, train
@@ -37,6 +39,20 @@ VARIANTS = {
 
 def variant(config: RunConfig, name: str) -> RunConfig:
     return dataclasses.replace(config, **VARIANTS[name])
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: RunConfig, prepared: Prepared) -> Callable[[str], list[Record]]:
+    """``whole("elr")``: every record of that variant, never interrupted, each epoch with its state; trained once."""
+
+    @functools.cache
+    def run(name: str) -> list[Record]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(state, "STATE_SHARE", math.inf)
+            torch.manual_seed(1)
+            return list(pipeline.run(variant(tiny, name), prepared=prepared))
+
+    return run
 
 
 # -- the shape of a run ----------------------------------------------------------------------------
@@ -106,12 +122,10 @@ def test_progress_counts_up_to_the_number_of_images(tiny: RunConfig, prepared: P
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_the_same_config_gives_the_same_bits(tiny: RunConfig, prepared: Prepared, name: str) -> None:
-    config = variant(tiny, name)
-    torch.manual_seed(1)
-    one = list(pipeline.run(config, prepared=prepared))
+def test_the_same_config_gives_the_same_bits(tiny: RunConfig, whole: Callable[[str], list[Record]], name: str) -> None:
+    one = whole(name)
     torch.manual_seed(2)  # the global generator has no say
-    assert_same_epochs(one, pipeline.run(config))
+    assert_same_epochs(one, pipeline.run(variant(tiny, name)))
 
 
 def test_another_seed_gives_another_run(tiny: RunConfig, prepared: Prepared, records: list[Record]) -> None:
@@ -140,9 +154,8 @@ PROBE_SETTINGS = [
 
 
 @pytest.mark.parametrize("name", ["ce", "elr, cosine, crops and mirror images"])
-def test_probes_never_change_the_training(tiny: RunConfig, prepared: Prepared, name: str) -> None:
-    config = variant(tiny, name)
-    one = list(pipeline.run(config, prepared=prepared))
+def test_probes_never_change_the_training(tiny: RunConfig, prepared: Prepared, whole: Callable[[str], list[Record]], name: str) -> None:
+    config, one = variant(tiny, name), whole(name)
     for settings in PROBE_SETTINGS:
         other = list(pipeline.run(dataclasses.replace(config, **settings), prepared=prepared))
         assert_same_epochs(one, other, without=PROBED)
@@ -158,8 +171,8 @@ def test_a_probe_that_is_off_says_nothing(tiny: RunConfig, prepared: Prepared) -
         assert math.isnan(record.susceptibility_drop) and math.isnan(record.susceptibility_drop_fixed_lr)
 
 
-def test_spaced_probes_come_when_they_are_due_and_embeddings_at_the_end(tiny: RunConfig, prepared: Prepared) -> None:
-    got = epoch_records(pipeline.run(variant(tiny, "probes spaced out"), prepared=prepared))
+def test_spaced_probes_come_when_they_are_due_and_embeddings_at_the_end(whole: Callable[[str], list[Record]]) -> None:
+    got = epoch_records(whole("probes spaced out"))
     assert [r.epoch for r in got if r.curvature is not None] == [2, 4]
     assert [r.epoch for r in got if r.embedding is not None] == [2, 4, 5]
     assert [due(epoch, 2) for epoch in range(5)] == [False, False, True, False, True]
@@ -168,18 +181,19 @@ def test_spaced_probes_come_when_they_are_due_and_embeddings_at_the_end(tiny: Ru
 
 @pytest.mark.usefixtures("state_every_epoch")
 @pytest.mark.parametrize("name", VARIANTS)
-def test_continuing_from_any_state_gives_the_same_bits(tiny: RunConfig, prepared: Prepared, name: str) -> None:
-    config = variant(tiny, name)
-    whole = list(pipeline.run(config, prepared=prepared))
-    for record in epoch_records(whole):
+def test_continuing_from_any_state_gives_the_same_bits(
+    tiny: RunConfig, prepared: Prepared, whole: Callable[[str], list[Record]], name: str
+) -> None:
+    config, one = variant(tiny, name), whole(name)
+    for record in epoch_records(one):
         assert record.state is not None
         rest = list(pipeline.run(config, record.state, prepared))
-        assert_same_epochs([r for r in epoch_records(whole) if r.epoch > record.epoch], rest)
+        assert_same_epochs([r for r in epoch_records(one) if r.epoch > record.epoch], rest)
         final = rest[-1]
-        assert isinstance(final, FinalRecord) and isinstance(whole[-1], FinalRecord)
-        assert (final.epoch, final.step) == (whole[-1].epoch, whole[-1].step)
+        assert isinstance(final, FinalRecord) and isinstance(one[-1], FinalRecord)
+        assert (final.epoch, final.step) == (one[-1].epoch, one[-1].step)
         if record.epoch < config.epochs:
-            last, again = epoch_records(whole)[-1].state, epoch_records(rest)[-1].state
+            last, again = epoch_records(one)[-1].state, epoch_records(rest)[-1].state
             assert last is not None and again is not None
             assert_same_tensors(read_state(last), read_state(again))
 
@@ -228,10 +242,11 @@ def test_leaving_early_leaves_nothing_behind(tiny: RunConfig, prepared: Prepared
 
 
 @pytest.mark.parametrize("name", ["ce", "elr, cosine, crops and mirror images", "mlp, step, weight decay"])
-def test_facts_equal_a_naive_recomputation_from_the_last_weights(tiny: RunConfig, prepared: Prepared, name: str) -> None:
+def test_facts_equal_a_naive_recomputation_from_the_last_weights(
+    tiny: RunConfig, prepared: Prepared, whole: Callable[[str], list[Record]], name: str
+) -> None:
     """Evaluation mode, un-augmented, given labels; float64 loops over the logits of the stored weights."""
-    config = variant(tiny, name)
-    last = epoch_records(pipeline.run(config, prepared=prepared))[-1]
+    config, last = variant(tiny, name), epoch_records(whole(name))[-1]
     assert last.state is not None and last.embedding is not None
     data = prepared.dataset
     model = build_model(config.model, channels=1, size=8, num_classes=10, width=config.width, seed=123).eval()

@@ -67,10 +67,10 @@ def test_the_list_is_what_a_loop_over_all_cells_finds() -> None:
         Confused(g, c, count, count / int((GIVEN == g).sum()))
         for g in range(K) for c in range(K) if g != c and (count := int(((GIVEN == g) & (OTHER == c)).sum()))
     ]  # fmt: skip
-    expected = sorted(cells, key=lambda cell: -cell.count)
+    expected = sorted(cells, key=lambda cell: -cell.images)
     assert most_confused(INFO, 100) == expected
     assert most_confused(INFO, 3) == expected[:3]
-    assert sum(cell.count for cell in expected) == apart(INFO)
+    assert sum(cell.images for cell in expected) == apart(INFO)
 
 
 def test_renaming_the_classes_moves_the_cells_along() -> None:
@@ -160,7 +160,7 @@ def test_the_list_says_the_same(visit: Visit, stocked: Library) -> None:
     rows = table(page.run())
     assert run.labels.true_label is not None
     found = most_confused(confusion_info(run.labels.given_label, run.labels.true_label, run.class_names), 200)
-    assert rows["images"] == [each.count for each in found]
+    assert rows["images"] == [each.images for each in found]
     assert rows["given"] == [run.class_names[each.given] for each in found]
 
 

@@ -24,6 +24,8 @@ def _decoded(url: str) -> Image.Image:
 def test_label_with_and_without_truth() -> None:
     assert CARD.label == "given 7 \u2192 looks like 1 (true 1)"
     assert Card(1, "", "7", "7").label == "given 7 \u2192 looks like 7"
+    unpredicted = Card(1, "", "7", "", "1")
+    assert (unpredicted.label, unpredicted.alt) == ("given 7 (true 1)", "Image 1: given 7, true label 1.")
 
 
 def test_alt_says_all_of_it() -> None:

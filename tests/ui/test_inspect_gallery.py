@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer.analysis.scores import SCORES, combined, ranking
 from explorer.analysis.views import View
+from explorer.config import RunConfig
 from explorer.records import Run
+from explorer.runs.execution import execute
 from explorer.runs.kept import kept_pairs
 from explorer.runs.store import RunStore
-from explorer.ui import cards, gallery_filters, listing, pairs, selection
-from tests.ui.conftest import Library, Visit
+from explorer.ui import cards, gallery_filters, inspection, searches, selection
+from tests.ui.conftest import Library, Visit, draw_folder
 from tests.ui.inspecting import read
 from tests.ui.test_pages import box, press, said
 
@@ -85,7 +90,7 @@ def test_filters_hold_together(visit: Visit, stocked: Library) -> None:
 def test_near_duplicates_stand_beside_an_image_as_the_pairs_say(visit: Visit, stocked: Library) -> None:
     run = read(stocked, "finished")
     page = visit("inspect", run=run.run_id, per="240")
-    found = pairs.pairs_of(run)
+    found = searches.near_duplicates_of(run)
     assert found is not None
     paired = set(np.concatenate([found.a, found.b]).tolist())
     assert {card["id"] for card in message(page)["cards"] if "partner" in card} == paired
@@ -93,9 +98,10 @@ def test_near_duplicates_stand_beside_an_image_as_the_pairs_say(visit: Visit, st
 
 def test_the_kept_pairs_are_those_that_would_be_found(stocked: Library) -> None:
     run = read(stocked, "finished")
-    found, kept = pairs.pairs_of(run), kept_pairs(RunStore(stocked.home).folder(run.run_id), run.source_index)
-    assert found is not None and kept is not None
-    assert listing.near_duplicates(run)._replace(cut=0).a.tolist() == kept.a.tolist() == found.a.tolist()  # type: ignore[union-attr]
+    kept = kept_pairs(RunStore(stocked.home).folder(run.run_id), run.source_index)
+    found, now = searches.near_duplicates_of(run), searches.by_network(dataclasses.replace(run, status="stopped"))
+    assert found is not None and now is not None and kept is not None
+    assert found.a.tolist() == kept.a.tolist() == now.a.tolist()
 
 
 def test_nothing_that_fits_is_said_and_can_be_undone(visit: Visit, stocked: Library) -> None:
@@ -254,10 +260,78 @@ def test_what_was_picked_in_one_run_is_not_shown_in_another(visit: Visit, stocke
     assert "Showing" not in said(page.run()) and "only" not in page.query_params
 
 
+# -- a run without scores --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(home: Path, tmp_path: Path) -> Run:
+    """Eighty images of two classes in the order of a table, every eighth label wrong: beside that nothing is known of them."""
+    root = draw_folder(tmp_path / "drawn", 40)
+    files = sorted(root.rglob("*.png"))
+    true = [file.parent.name for file in files]
+    given = [true[-1 - n] if n % 8 == 0 else name for n, name in enumerate(true)]
+    table = {"path": [file.relative_to(tmp_path) for file in files], "label": given, "true_label": true}
+    pd.DataFrame(table).to_csv(tmp_path / "drawn.csv", index=False)
+    store = RunStore(home)
+    config = RunConfig(dataset=str(tmp_path / "drawn.csv"), model="none", true_label_column="true_label")
+    for _ in execute(store, config):
+        pass
+    [summary] = store.runs()
+    return store.open(summary.run_id)
+
+
+def test_without_scores_images_come_in_the_order_of_the_data(visit: Visit, bare: Run) -> None:
+    page = visit("inspect", run=bare.run_id)
+    words = said(page)
+    assert shown(page) == list(range(60)) and shown(visit("inspect", run=bare.run_id, page="2")) == list(range(60, 80))
+    assert all("score" not in card and "looks like" not in card["label"] for card in message(page)["cards"])
+    assert "80 of 80 images, in the order of the data" in words and inspection.NO_SCORES in words
+    assert not page.warning and not page.error
+
+
+def test_without_scores_nothing_is_offered_that_needs_them(visit: Visit, bare: Run) -> None:
+    page = visit("inspect", run=bare.run_id)
+    assert box(page, "Sort by").options == ["data order"]
+    assert not page.multiselect
+    assert not {"Disagreement with", "Looks like"} & {each.label for each in page.selectbox}
+    asked = visit("inspect", run=bare.run_id, score="aum", against="el2n", looks=bare.class_names[0], **{"with": "curvature"})
+    assert shown(asked) == list(range(60))
+    assert len(asked.warning) == 4 and set(asked.query_params) == {"run"}
+
+
+def test_without_scores_filters_and_what_was_picked_hold_together(visit: Visit, bare: Run) -> None:
+    labels = bare.labels
+    assert labels.is_mislabeled is not None and labels.is_mislabeled.sum() == 10
+    wanted = (labels.given_label == 0) & labels.is_mislabeled
+    query = {"cls": bare.class_names[0], "truth": "wrong"}
+    assert shown(visit("inspect", run=bare.run_id, **query)) == np.flatnonzero(wanted).tolist()
+    assert shown(visit("inspect", run=bare.run_id, show="wrong")) == list(range(0, 80, 8))
+    page = pick(visit("inspect", run=bare.run_id), bare.run_id, [71, 8, 3])
+    assert shown(page) == [3, 8, 71] and page.query_params["only"] == "71,8,3"
+    box(page, "Given class").set_value(bare.class_names[labels.given_label[71]])
+    assert shown(page.run()) == [n for n in (3, 8, 71) if labels.given_label[n] == labels.given_label[71]]
+
+
+def test_from_a_run_with_scores_to_one_without_and_back_nothing_is_complained_about(visit: Visit, stocked: Library, tmp_path: Path) -> None:
+    store = RunStore(stocked.home)
+    before = {summary.run_id for summary in store.runs()}
+    for _ in execute(store, RunConfig(dataset=str(draw_folder(tmp_path / "own")), model="none")):
+        pass
+    [bare] = {summary.run_id for summary in store.runs()} - before
+    page = visit("inspect", run=stocked.ids["finished"])
+    first = shown(page)
+    for run_id, images, sorts in ((bare, list(range(60)), ""), (stocked.ids["finished"], first, "curvature")):
+        box(page, "Run").set_value(run_id)
+        said(page.run())
+        assert not page.warning and shown(page) == images
+        assert box(page, "Sort by").value == sorts and dict(page.query_params) == {"run": run_id}
+
+
 # -- words -----------------------------------------------------------------------------------------
 
 
 def test_the_order_is_said_in_words() -> None:
+    assert gallery_filters.order_words(View(())) == "in the order of the data"
     assert gallery_filters.order_words(View(("aum",))) == "most suspicious first"
     assert gallery_filters.order_words(View(("aum", "el2n"))) == "most suspicious first by 2 scores together"
     title = SCORES["aum"].title

@@ -13,7 +13,7 @@ from explorer.analysis.reasons import partners_of, reasons, why
 from explorer.records import Run
 from explorer.runs.store import RunStore
 from explorer.ui import cards
-from explorer.ui.pairs import pairs_of
+from explorer.ui.searches import near_duplicates_of
 from explorer.ui.words import plain
 from tests.ui.conftest import Library, Visit
 from tests.ui.test_pages import said
@@ -39,7 +39,7 @@ def spoken(page: AppTest) -> tuple[str, str, str]:
 @pytest.mark.parametrize("kind", ["finished", "stopped", "no truth"])
 def test_why_stands_beneath_the_labels_and_is_that_of_the_facts(visit: Visit, stocked: Library, kind: str) -> None:
     run = read(stocked, kind)
-    names, pairs = [f"**{plain(name)}**" for name in run.class_names], pairs_of(run)
+    names, pairs = [f"**{plain(name)}**" for name in run.class_names], near_duplicates_of(run)
     assert pairs is not None
     scores = cards.scores_at(run, run.last_epoch)
     for n in (0, int(np.argmax(scores["cumulative_loss"])), int(np.argmin(scores["cumulative_loss"]))):

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.config import RunConfig
 from explorer.runs.store import RunStore
+from explorer.ui import inspection
 from explorer.ui.services import get_store, get_worker
 from explorer.ui.words import INSPECT_ONLY, describe
 from tests.support import wait_for
@@ -176,4 +177,5 @@ def test_every_tab_opens_whatever_was_given(visit: Visit, home: Path, own: Path,
         words = said(opened)
         assert opened.query_params["run"] == run_id and not opened.error
         assert "nan" not in words.split()
+        assert (inspection.NO_SCORES in words) == (tab == "images" and not probability and not embedding)
     assert said(visit("train", run=run_id))

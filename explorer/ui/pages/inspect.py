@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from explorer.ui import confusion, data_map, embedding_map, glossary, inspection, judging, pairs, stability, state
+from explorer.ui import confusion, data_map, duplicates_panel, embedding_map, glossary, inspection, judging, stability, state
 
 TABS = {  # name in the URL: title, what it shows
     "images": ("Images", inspection.show_gallery),
-    "pairs": ("Near-duplicates", pairs.show_pairs),
+    "pairs": ("Near-duplicates", duplicates_panel.show_duplicates),
     "confusion": ("Confusion", confusion.show_confusion),
     "map": ("Data map", data_map.show_map),
     "embedding": ("Embedding map", embedding_map.show_embedding),

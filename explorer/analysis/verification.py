@@ -1,0 +1,140 @@
+"""Candidates laid over each other, and weighed by what then agrees: *likeness*, the log-odds of two images being one picture.
+
+Nothing is learned from labels; the four weights are a logistic regression on planted copies (18 kinds of change, from
+recompression to perspective) in CIFAR-10 test images and Fashion-MNIST, and stay fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+import numpy as np
+
+from explorer.analysis.alignment import Pose, correlation, detail_of, evidence, refined
+from explorer.analysis.candidates import Candidates, Index, poses_of
+from explorer.analysis.groups import connected
+from explorer.analysis.hubs import missing_spokes
+from explorer.analysis.unit_rows import chunks
+from explorer.records import Array, Progress
+
+VERIFIED = 2  # best of either image that are looked at in detail
+PAIRS = 8192  # at a time
+COARSE_STEPS = FINE_STEPS = 3
+USUAL = (3, 9)  # places, from the best on, of the partners whose agreement is usual
+TYPICAL = 0.55  # agreement of two photographs that merely look alike
+PLAUSIBLE = -1.5  # log-odds from which on images may be of one group
+EXACT = 16.0  # log-odds of a pair with the same bytes; more than any other can reach
+WEIGHTS = {"candidate": 6.72, "agreement": 1.28, "others": -4.77, "detail": 2.45, "bias": -16.23}
+
+
+class Verified(NamedTuple):
+    """asking, other: int ``[P]``. likeness: float64 ``[P]``. pose: how the asking image is laid over the other."""
+
+    asking: Array
+    other: Array
+    likeness: Array
+    pose: Pose
+
+    def taken(self, rows: Array) -> Verified:
+        return Verified(self.asking[rows], self.other[rows], self.likeness[rows], self.pose.taken(rows))
+
+
+class _Evidence(NamedTuple):
+    """agreement: float64 ``[P]``, arctanh of the correlation. detail: float64 ``[P]``, what a good block gives away of the other image."""
+
+    agreement: Array
+    detail: Array
+    pose: Pose
+
+
+def verified(index: Index, found: Candidates) -> Generator[Progress, None, Verified]:
+    """The pairs that agree best, VERIFIED of either image, and those a group of copies then still lacks."""
+    found, pose = _best_laid(index, found)
+    seen = yield from _compared(index.light, found.asking, found.other, pose)
+    usual = _usual_in(found, seen, len(index.light))
+    near = Verified(found.asking, found.other, _likeness(found, seen, usual), seen.pose)
+    spokes = missing_spokes(found.asking, found.other, near.likeness, found.score, seen.pose)
+    more = Candidates(spokes.member, spokes.hub, spokes.score, np.zeros(0))
+    seen = yield from _compared(index.light, more.asking, more.other, spokes.pose)
+    return put_together(near, Verified(more.asking, more.other, _likeness(more, seen, usual), seen.pose))
+
+
+def put_together(*parts: Verified) -> Verified:
+    *columns, poses = zip(*parts, strict=True)
+    asking, other, likeness = (np.concatenate(column) for column in columns)
+    return Verified(asking, other, likeness, Pose(*(np.concatenate(column) for column in zip(*poses, strict=True))))
+
+
+# -- laying over --------------------------------------------------------------------------------------
+
+
+def _best_laid(index: Index, found: Candidates) -> tuple[Candidates, Pose]:
+    """Laid over each other in small, and only the best kept."""
+    pose = refined(index.detail, found.asking, found.other, poses_of(found.view, index.views), COARSE_STEPS)
+    rank = _places(found, correlation(index.detail, found.asking, found.other, pose)).min(axis=0)
+    kept = np.flatnonzero(rank < VERIFIED)
+    return found.taken(kept), pose.taken(kept)
+
+
+def _compared(light: Array, asking: Array, other: Array, pose: Pose) -> Generator[Progress, None, _Evidence]:
+    """Every pair laid over each other in full size."""
+    agreement, detail = np.zeros(len(asking)), np.zeros(len(asking))
+    matrix, shift = pose.matrix.copy(), pose.shift.copy()
+    for part in chunks(len(asking), PAIRS):
+        yield Progress(0, "compare", part.start, len(asking))
+        agreement[part], detail[part], (matrix[part], shift[part], _) = _looked_at(light, asking[part], other[part], pose.taken(part))
+    return _Evidence(agreement, detail, Pose(matrix, shift, pose.sign))
+
+
+def _looked_at(light: Array, asking: Array, other: Array, pose: Pose) -> _Evidence:
+    images, at = np.unique(np.concatenate([asking, other]), return_inverse=True)
+    asking, other = np.split(at, 2)
+    detail = detail_of(light[images])
+    pose = refined(detail.fine, asking, other, pose, FINE_STEPS)
+    agreement = np.arctanh(np.clip(correlation(detail.fine, asking, other, pose).astype(np.float64), -0.99, 0.995))
+    blocks = np.sort(evidence(detail, asking, other, pose).sum(axis=1), axis=1)
+    return _Evidence(agreement, np.log1p(blocks[:, 12]), pose)  # of 16 blocks the fourth best: a stamp may cover the others
+
+
+# -- weighing -----------------------------------------------------------------------------------------
+
+
+def _likeness(found: Candidates, seen: _Evidence, usual: Array) -> Array:
+    """usual: ``[N]``, how well any other image agrees with each; a pair has to beat the larger of its two."""
+    others = np.maximum(usual[found.asking], usual[found.other])
+    odds = WEIGHTS["candidate"] * found.score + WEIGHTS["agreement"] * seen.agreement + WEIGHTS["detail"] * seen.detail
+    return np.asarray(np.minimum(odds + WEIGHTS["others"] * others + WEIGHTS["bias"], EXACT - 1))
+
+
+def _usual_in(found: Candidates, seen: _Evidence, count: int) -> Array:
+    """How well other images usually agree with each of ``count``; the members of a group of copies do not count as others."""
+    likeness = _likeness(found, seen, _usual_agreement(found, seen.agreement, np.ones(len(found.asking), dtype=bool), count))
+    plausible = likeness > PLAUSIBLE
+    group = connected(found.asking[plausible], found.other[plausible], count)
+    return _usual_agreement(found, seen.agreement, group[found.asking] != group[found.other], count)
+
+
+def _usual_agreement(found: Candidates, agreement: Array, foreign: Array, count: int) -> Array:
+    """float64 ``[N]``: mean of the fourth to ninth best agreement of each image, as far as ``foreign``, bool ``[P]``.
+
+    Limited to what 95 % stay below, so that members of a large group of copies do not excuse each other.
+    """
+    place = _places(found, agreement).ravel()
+    counts = (place >= USUAL[0]) & (place < USUAL[1]) & np.tile(foreign, 2)
+    image, value = np.concatenate([found.asking, found.other])[counts], np.tile(agreement, 2)[counts]
+    number = np.bincount(image, minlength=count)
+    mean = np.bincount(image, value, count)[number > 0] / number[number > 0]
+    usual = np.full(count, np.median(mean) if len(mean) else TYPICAL)
+    usual[number > 0] = np.minimum(mean, np.quantile(mean, 0.95)) if len(mean) else mean
+    return usual
+
+
+def _places(found: Candidates, value: Array) -> Array:
+    """int ``[2, P]``: place of each pair among all of its asking, and of its other, image; 0 is best."""
+    image, values = np.concatenate([found.asking, found.other]), np.concatenate([value, value])
+    order = np.lexsort((-values, image))
+    start = np.searchsorted(image[order], image[order], side="left")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - start
+    return place.reshape(2, -1)

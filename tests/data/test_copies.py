@@ -1,0 +1,51 @@
+"""Changed copies for calibration: of distinct images, chosen by content, in the shape and colours of their sources."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from explorer.data.copies import CHANGES, changed_copies
+from explorer.data.digits import load_digits
+from explorer.data.planted import load_planted
+
+
+@pytest.mark.parametrize("name", ["planted", "digits"])
+def test_copies_look_like_their_source(name: str) -> None:
+    images = (load_planted(120) if name == "planted" else load_digits()).train_images[:120]
+    made = changed_copies(images, 60)
+    assert made.images.dtype == np.uint8 and made.images.shape == (60, *images.shape[1:])
+    assert len(set(made.source.tolist())) == 60
+    assert {kind: int((made.change == kind).sum()) for kind in CHANGES} == dict.fromkeys(CHANGES, 60 // len(CHANGES))
+    plain = made.change != "mirrored"
+    own = np.abs(made.images.astype(float) - images[made.source])[plain].mean(axis=(1, 2, 3))
+    other = np.abs(made.images.astype(float) - images[np.roll(made.source, 1)])[plain].mean(axis=(1, 2, 3))
+    assert (own < other).mean() > 0.95
+    changed = (made.images != images[made.source]).any(axis=(1, 2, 3))
+    assert changed.mean() > 0.9
+
+
+def test_mirrored_is_exactly_that() -> None:
+    images = load_planted(60).train_images
+    made = changed_copies(images, 40)
+    for copy, source in zip(made.images[made.change == "mirrored"], made.source[made.change == "mirrored"], strict=True):
+        np.testing.assert_array_equal(copy, images[source][:, ::-1])
+
+
+def test_which_images_depends_on_content_not_on_place() -> None:
+    images = load_planted(80).train_images
+    order = np.random.default_rng(0).permutation(len(images))
+    one, other = changed_copies(images, 30), changed_copies(images[order], 30)
+    np.testing.assert_array_equal(one.images, other.images)
+    np.testing.assert_array_equal(images[one.source], images[order][other.source])
+
+
+def test_never_more_than_one_of_an_image_and_none_of_none() -> None:
+    images = load_planted(12).train_images
+    assert len(changed_copies(images, 100).source) == 12
+    assert len(changed_copies(images, 0).images) == 0 and changed_copies(images, 0).images.shape[1:] == images.shape[1:]
+
+
+def test_another_seed_makes_other_copies() -> None:
+    images = load_planted(50).train_images
+    assert not np.array_equal(changed_copies(images, 20, seed=0).source, changed_copies(images, 20, seed=1).source)
