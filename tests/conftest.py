@@ -70,6 +70,16 @@ def drawn_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """BLAS and OpenMP with one thread each: many small products, on a machine whose processors are busy with other tests."""
+    import faiss  # noqa: F401  its libraries are limited too, once they are there
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny() -> RunConfig:
     """200 digits, 20 % of the labels flipped, a narrow network, 3 epochs: about a tenth of a second."""

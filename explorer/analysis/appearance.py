@@ -185,11 +185,12 @@ def _views(thorough: bool) -> tuple[View, ...]:
     turns = [m for a in ((14, 28, 42) if thorough else (14,)) for m in (turned(a), turned(a) @ MIRROR, turned(-a) @ MIRROR)]
     zooms = ((1.16, 3, 1), (1.35, 4, 2), (1.55, 5, 1)) if thorough else ((1.16, 3, 1), (1.4, 3, 1))
     shifts = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if (y, x) > (0, 0) and (thorough or (y % 2, x % 2) == (0, 0))]
+    crops = [(m, zoom, steps) for zoom, plain, mirrored in zooms for m, steps in ((IDENTITY, plain), (MIRROR, mirrored))]
     return (
         *(View(matrix, (0, 0)) for matrix in flips),
         *(View(matrix, (0, 0), -1) for matrix in (IDENTITY, MIRROR)),
         *(View(matrix, (0, 0)) for matrix in turns),
-        *(view for zoom, plain, mirrored in zooms for m, steps in ((IDENTITY, plain), (MIRROR, mirrored)) for view in _crops(m, zoom, steps)),
+        *(view for crop in crops for view in _crops(*crop)),
         *(View(IDENTITY, (0.085 * y, 0.085 * x)) for y, x in shifts),
         *(View(MIRROR, (0.11 * y, 0.11 * x)) for y, x in ((1, 0), (0, 1), (1, 1), (1, -1), (-1, 0), (-1, 1))),
     )

@@ -21,8 +21,8 @@ class Reason(NamedTuple):
 
 
 class Partners(NamedTuple):
-    """Near-duplicates of one image. position: int ``[P]`` in the training set; similarity: ``[P]``, a cosine where a network found them; conflicting (the
-    given labels differ), exact (the same bytes): bool ``[P]``."""
+    """Near-duplicates of one image. position: int ``[P]`` in the training set; similarity: ``[P]``, a cosine where a network found
+    them; conflicting (the given labels differ), exact (the same bytes): bool ``[P]``."""
 
     position: Array
     similarity: Array

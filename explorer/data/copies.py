@@ -16,7 +16,7 @@ Change = Callable[[Array, np.random.Generator], Array]
 
 
 class Copies(NamedTuple):
-    """images: uint8 ``[n, H, W, C]``. source: int64 ``[n]``, position of the image each is a copy of. change: ``[n]``, what was done to it."""
+    """images: uint8 ``[n, H, W, C]``. source: int64 ``[n]``, the image each is a copy of. change: ``[n]``, what was done to it."""
 
     images: Array
     source: Array

@@ -17,7 +17,7 @@ from explorer.ui.duplicate_words import counted, strip_note
 from explorer.ui.strips import Member, StripCard, strips
 
 PER_PAGE = 24  # groups
-MEMBERS = 12  # of a group; the others are under Images
+MEMBERS = 10  # of a group; the others are under Images
 EDGE_SIZE, PAGES_WIDTH = 64, 340  # pixels
 SIMILARITY = (
     "Each group has a representative, shown first, of which all others are duplicates. Similarity runs from 0 to 1 (the same to the "

@@ -94,7 +94,8 @@ def found_words(pairs: NearDuplicates, strips: Sequence[Strip], top: Array) -> s
 
 def strip_note(strip: Strip, rank: float | None) -> str:
     """Below a group: how alike its images are, and how high its curvature stands. rank: share of images that are lower, if known."""
-    alike = "same to the byte" if strip.exact else f"similarity {strip.similarity:.2f}{' or more' if len(strip.members) > 2 else ''}"
+    least = "over 0.99" if strip.similarity >= 0.995 else f"{strip.similarity:.2f}{' or more' if len(strip.members) > 2 else ''}"
+    alike = "same to the byte" if strip.exact else f"similarity {least}"
     return alike if rank is None else f"{alike} · curvature: top {max(0.1, 100 * (1 - rank)):.1f}\u00a0%"
 
 

@@ -191,3 +191,24 @@ def test_nothing_or_everything_leaked_tells_nothing(leaked: Array) -> None:
 
 def test_the_default_precision_is_among_the_wanted() -> None:
     assert 0.95 in flagged.WANTED
+
+
+def test_chance_is_shared_out_as_the_kinds_share_the_look_alikes() -> None:
+    cut = flagged.Cut(0.0, 100, 0.9, 0.9)
+    part, exact = np.arange(500) % 4 == 0, np.arange(500) < 2
+    assert flagged.by_chance(cut, part, exact) == pytest.approx(100 * 0.1 * 0.25)
+    few = np.where(np.arange(500) < 100, np.arange(500) == 7, part)  # one of that kind is flagged: no more can be chance
+    assert flagged.by_chance(cut, few, exact) == 1.0
+    assert flagged.by_chance(flagged.Cut(math.inf, 2, 1.0, 0.0), part, exact) == 0.0
+    assert math.isnan(flagged.by_chance(cut._replace(precision=math.nan), part, exact))
+
+
+def test_cosines_are_told_from_other_similarities() -> None:
+    embedding = np.random.default_rng(0).normal(size=(10, 4))
+    unit = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
+    pairs, _, _ = flag([0, 2, 4], [1, 3, 5], [EXACT, 4, 3], [0] * 10)
+    cosine = np.einsum("pd,pd->p", unit[pairs.a], unit[pairs.b]).astype(np.float32)
+    assert flagged.are_cosines(pairs._replace(similarity=cosine), embedding)
+    assert not flagged.are_cosines(pairs, embedding)
+    only_exact = NearDuplicates(*(column[:1] for column in pairs[:6]), pairs.cut)
+    assert not flagged.are_cosines(only_exact, embedding)

@@ -90,7 +90,6 @@ def test_duplicates_calibration_is_honest(name: str) -> None:
     real = np.array([pair in true for pair in zip(found.found.a.tolist(), found.found.b.tolist(), strict=True)])
     for wanted in (0.9, 0.95, 0.99):
         flagged = (found.found.likeness >= cut_for(found.calibration, wanted)) | found.found.exact
-        print(
-            f"\n{name}: wanted {wanted}, realised {real[flagged].mean():.3f} of {flagged.sum()}, recall {real[flagged].sum() / len(true):.3f}"
-        )
+        recall = real[flagged].sum() / len(true)
+        print(f"\n{name}: wanted {wanted}, realised {real[flagged].mean():.3f} of {flagged.sum()}, recall {recall:.3f}")
         assert real[flagged].mean() > wanted - 0.15

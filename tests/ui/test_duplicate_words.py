@@ -79,7 +79,7 @@ def test_a_group_says_how_alike_it_is_and_how_curved() -> None:
     assert (
         words.strip_note(Strip((0, 1, 2), True, False, False, 0.871, 5.0), 0.975) == "similarity 0.87 or more · curvature: top 2.5\u00a0%"
     )
-    assert "top 0.1\u00a0%" in words.strip_note(Strip((0, 1), True, False, False, 0.9, 5.0), 1.0)
+    assert words.strip_note(Strip((0, 1), True, False, False, 0.998, 5.0), 1.0) == "similarity over 0.99 · curvature: top 0.1\u00a0%"
 
 
 def test_planted_truth_is_told_where_there_is_some() -> None:
