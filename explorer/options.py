@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -91,6 +92,7 @@ def option(default: Any, help: str, **accepts: Any) -> Any:
     return field(default=default, metadata={"help": help, **accepts})
 
 
+@functools.cache
 def options_of(settings: type) -> dict[str, Option]:
     """Every field of a settings class, by name, in order."""
     return {f.name: Option(name=f.name, default=f.default, **f.metadata) for f in dataclasses.fields(settings)}

@@ -38,6 +38,7 @@ def milliseconds(config: MemorizationConfig) -> tuple[float, Array]:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: " ".join(map(str, kind.values())))
 def test_what_training_together_saves(kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it is not done, to see that it is rightly not done."""
+    size = 1
     monkeypatch.setattr(subsets, "together", lambda model, weights: size)
     line, alone, first = "", 0.0, np.zeros(0)
     milliseconds(MemorizationConfig(models=2, epochs=1, device="cpu"))  # what is imported late is not part of it
