@@ -92,9 +92,13 @@ def option(default: Any, help: str, **accepts: Any) -> Any:
     return field(default=default, metadata={"help": help, **accepts})
 
 
-@functools.cache
 def options_of(settings: type) -> dict[str, Option]:
     """Every field of a settings class, by name, in order."""
+    return _options_of(settings)
+
+
+@functools.cache
+def _options_of(settings: type) -> dict[str, Option]:
     return {f.name: Option(name=f.name, default=f.default, **f.metadata) for f in dataclasses.fields(settings)}
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from explorer.analysis.unit_rows import Directions, chunks, normalise
-from explorer.analysis.vector_index import Searcher, build, describe_index, directions, result_of, searcher, without_self
+from explorer.analysis.vector_index import CHUNK, Searcher, build, describe_index, directions, result_of, searcher, without_self
 from explorer.records import Array, Progress
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
 ]  # fmt: skip
 
 NEIGHBORS = 10
-CHUNK = 4096
 
 
 class Neighbors(NamedTuple):

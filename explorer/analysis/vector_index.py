@@ -20,12 +20,13 @@ from explorer.analysis.unit_rows import ROUNDING, Directions, chunks, normalise
 from explorer.records import Array, Progress
 
 EXACT_UP_TO = 200_000  # images
-FEW = 10_000  # queries that exact search answers sooner than an index is built
+FEW = 5_000  # queries that exact search answers sooner than an index is built
 RECALL, SURE = 0.99, 1.645  # asked of the index; with a certainty of 95 %, one-sided, whatever sample it is measured on
 JUDGED, SAMPLE = 10, 1_000  # neighbours of each image, and images, that recall is measured on
-POINTS = 40  # images per list that the centres are found from
+POINTS = 100  # images per list that the centres are found from
 ITERATIONS = 10  # of k-means
-BATCH, PROBED = (1_024, 16_384), 2_000_000  # queries at a time, and lists that they probe together: the more, the faster each
+CHUNK = 4_096  # queries answered at a time by exact search; by an index the more, the faster each, as far as memory allows:
+BATCH, SHARE, PROBED = (1_024, 16_384), 64, 2  # one in so many images, and no more lists probed together than twice the images
 PASSES = 5  # over the embedding, to build and measure an index, k-means counted as one
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Searcher:
     lists: int = 0
     probes: int = 0
     recall: float = 1.0
-    batch: int = 4_096  # queries at a time that are answered fastest
+    batch: int = CHUNK  # queries to ask at a time
 
     def __call__(self, queries: Array, k: int) -> tuple[Array, Array]:
         return self.ask(queries, k)
@@ -88,16 +89,15 @@ def build(rows: Directions, asked: int | None = None) -> Generator[Progress, Non
     """
     if len(rows) <= EXACT_UP_TO or (asked is not None and asked <= FEW):
         return Searcher(partial(_exact, rows))
-    lists = max(1, min(round(4 * math.sqrt(len(rows))), len(rows) // POINTS))
+    lists = max(1, min(round(math.sqrt(len(rows))), len(rows) // POINTS))
     order = yield from _by_content(rows)
     some, judged = order[: POINTS * lists].copy(), order[-SAMPLE:].copy()  # apart, unless there are few
     del order
     quantiser = yield from _centres(_taken(rows, some), lists, len(rows))
     index = yield from _filled(rows, quantiser, lists)
     probes, recall = yield from _measured(index, rows, judged)
-    return Searcher(
-        partial(_probed, index, probes), "IVF-Flat", lists, probes, recall, batch=max(BATCH[0], min(BATCH[1], PROBED // probes))
-    )
+    batch = int(np.clip(min(len(rows) // SHARE, PROBED * len(rows) // probes), *BATCH))
+    return Searcher(partial(_probed, index, probes), "IVF-Flat", lists, probes, recall, batch)
 
 
 def result_of(steps: Generator[Progress, None, T]) -> T:
@@ -114,21 +114,19 @@ def _exact(rows: Directions, queries: Array, k: int) -> tuple[Array, Array]:
 
 
 def _compared(rows: Directions, queries: Array, k: int) -> Generator[Progress, None, tuple[Array, Array]]:
-    """Every query with every row: the last pass of building an index. As few rows as exact search is for are compared at once."""
+    """Every query with every row, which beyond the limit of exact search are not all held at once: the last pass of building an index."""
     import faiss
 
-    cosine, ids = np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
-    for part in chunks(len(rows), EXACT_UP_TO if len(rows) <= EXACT_UP_TO else None):
-        some = rows[part]
-        more, at = faiss.knn(queries, some, min(k, len(some)), metric=faiss.METRIC_INNER_PRODUCT)
-        if part.start == 0:
-            cosine, ids = more, at
-        else:
-            cosine, ids = np.concatenate([cosine, more], axis=1), np.concatenate([ids, at + part.start], axis=1)
-            best = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
-            cosine, ids = np.take_along_axis(cosine, best, axis=1), np.take_along_axis(ids, best, axis=1)
+    k = min(k, len(rows))
+    if len(rows) <= EXACT_UP_TO:
+        return faiss.knn(queries, rows[:], k, metric=faiss.METRIC_INNER_PRODUCT)
+    best = faiss.ResultHeap(len(queries), k, keep_max=True)
+    for part in chunks(len(rows)):
+        cosine, ids = faiss.knn(queries, rows[part], min(k, part.stop - part.start), metric=faiss.METRIC_INNER_PRODUCT)
+        best.add_result(cosine, ids + part.start)
         yield Progress(0, "search", (PASSES - 1) * len(rows) + part.stop, PASSES * len(rows))
-    return cosine, ids
+    best.finalize()
+    return best.D, best.I
 
 
 # -- IVF-Flat ---------------------------------------------------------------------------------------
@@ -211,7 +209,7 @@ def _measured(index: Any, rows: Directions, judged: Array) -> Generator[Progress
 
 
 def _probed(index: Any, probes: int, queries: Array, k: int) -> tuple[Array, Array]:
-    """What ``index.search`` finds, list by list: all queries of a list at once, as matrices, take a third of the time."""
+    """What ``index.search`` finds, list by list: all queries of a list at once, as matrices, in an eighth of its time."""
     import faiss
 
     k = min(k, index.ntotal)

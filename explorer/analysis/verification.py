@@ -49,15 +49,23 @@ class _Evidence(NamedTuple):
 
 
 def verified(index: Index, found: Candidates) -> Generator[Progress, None, Verified]:
-    """The pairs that agree best, VERIFIED of either image, and those a group of copies then still lacks."""
-    found, pose = _best_laid(index, found)
-    seen = yield from _compared(index.light, found.asking, found.other, pose)
-    usual = _usual_in(found, seen, len(index.light))
-    near = Verified(found.asking, found.other, _likeness(found, seen, usual), seen.pose)
-    spokes = missing_spokes(found.asking, found.other, near.likeness, found.score, seen.pose)
-    more = Candidates(spokes.member, spokes.hub, spokes.score, np.zeros(0))
-    seen = yield from _compared(index.light, more.asking, more.other, spokes.pose)
-    return put_together(near, Verified(more.asking, more.other, _likeness(more, seen, usual), seen.pose))
+    """The pairs that agree best in small, VERIFIED of either image, then those that tie groups of copies to each other, or lack in one."""
+    pose = refined(index.detail, found.asking, found.other, poses_of(found.view, index.views), COARSE_STEPS)
+    alike = correlation(index.detail, found.asking, found.other, pose)
+    best = np.flatnonzero(_places(found.asking, found.other, alike).min(axis=0) < VERIFIED)
+    near = found.taken(best)
+    seen = yield from _compared(index.light, near, pose.taken(best))
+    usual, group = _usual_in(near, seen, len(index.light))
+    known = _weighed(near, seen, usual)
+    rest = np.setdiff1d(np.arange(len(alike)), best)
+    rest = rest[_bridges(found.taken(rest), alike[rest], group)]
+    bridges = found.taken(rest)
+    seen = yield from _compared(index.light, bridges, pose.taken(rest))
+    known = put_together(known, _weighed(bridges, seen, usual))
+    spokes = missing_spokes(known.asking, known.other, known.likeness, np.concatenate([near.score, bridges.score]), known.pose)
+    members = Candidates(spokes.member, spokes.hub, spokes.score, np.zeros(0))
+    seen = yield from _compared(index.light, members, spokes.pose)
+    return put_together(known, _weighed(members, seen, usual))
 
 
 def put_together(*parts: Verified) -> Verified:
@@ -69,21 +77,22 @@ def put_together(*parts: Verified) -> Verified:
 # -- laying over --------------------------------------------------------------------------------------
 
 
-def _best_laid(index: Index, found: Candidates) -> tuple[Candidates, Pose]:
-    """Laid over each other in small, and only the best kept."""
-    pose = refined(index.detail, found.asking, found.other, poses_of(found.view, index.views), COARSE_STEPS)
-    rank = _places(found, correlation(index.detail, found.asking, found.other, pose)).min(axis=0)
-    kept = np.flatnonzero(rank < VERIFIED)
-    return found.taken(kept), pose.taken(kept)
+def _bridges(found: Candidates, alike: Array, group: Array) -> Array:
+    """Of the pairs between two groups of copies, the best of either group. alike: ``[P]``. group: ``[N]``, of every image."""
+    many = np.bincount(group, minlength=len(group))[group] > 1
+    one, two = group[found.asking], group[found.other]
+    rows = np.flatnonzero((one != two) & many[found.asking] & many[found.other])
+    return rows[_places(one[rows], two[rows], alike[rows]).min(axis=0) == 0]
 
 
-def _compared(light: Array, asking: Array, other: Array, pose: Pose) -> Generator[Progress, None, _Evidence]:
+def _compared(light: Array, found: Candidates, pose: Pose) -> Generator[Progress, None, _Evidence]:
     """Every pair laid over each other in full size."""
-    agreement, detail = np.zeros(len(asking)), np.zeros(len(asking))
-    matrix, shift = pose.matrix.copy(), pose.shift.copy()
-    for part in chunks(len(asking), PAIRS):
-        yield Progress(0, "compare", part.start, len(asking))
-        agreement[part], detail[part], (matrix[part], shift[part], _) = _looked_at(light, asking[part], other[part], pose.taken(part))
+    count = len(found.asking)
+    agreement, detail, matrix, shift = np.zeros(count), np.zeros(count), pose.matrix.copy(), pose.shift.copy()
+    for part in chunks(count, PAIRS):
+        yield Progress(0, "compare", part.start, count)
+        seen = _looked_at(light, found.asking[part], found.other[part], pose.taken(part))
+        agreement[part], detail[part], (matrix[part], shift[part], _) = seen
     return _Evidence(agreement, detail, Pose(matrix, shift, pose.sign))
 
 
@@ -100,19 +109,20 @@ def _looked_at(light: Array, asking: Array, other: Array, pose: Pose) -> _Eviden
 # -- weighing -----------------------------------------------------------------------------------------
 
 
-def _likeness(found: Candidates, seen: _Evidence, usual: Array) -> Array:
+def _weighed(found: Candidates, seen: _Evidence, usual: Array) -> Verified:
     """usual: ``[N]``, how well any other image agrees with each; a pair has to beat the larger of its two."""
     others = np.maximum(usual[found.asking], usual[found.other])
     odds = WEIGHTS["candidate"] * found.score + WEIGHTS["agreement"] * seen.agreement + WEIGHTS["detail"] * seen.detail
-    return np.asarray(np.minimum(odds + WEIGHTS["others"] * others + WEIGHTS["bias"], EXACT - 1))
+    likeness = np.minimum(odds + WEIGHTS["others"] * others + WEIGHTS["bias"], EXACT - 1)
+    return Verified(found.asking, found.other, likeness, seen.pose)
 
 
-def _usual_in(found: Candidates, seen: _Evidence, count: int) -> Array:
-    """How well other images usually agree with each of ``count``; the members of a group of copies do not count as others."""
-    likeness = _likeness(found, seen, _usual_agreement(found, seen.agreement, np.ones(len(found.asking), dtype=bool), count))
-    plausible = likeness > PLAUSIBLE
+def _usual_in(found: Candidates, seen: _Evidence, count: int) -> tuple[Array, Array]:
+    """(how well other images usually agree with each, group of each) of ``count`` images; others are those that are in another group."""
+    first = _weighed(found, seen, _usual_agreement(found, seen.agreement, np.ones(len(found.asking), dtype=bool), count))
+    plausible = first.likeness > PLAUSIBLE
     group = connected(found.asking[plausible], found.other[plausible], count)
-    return _usual_agreement(found, seen.agreement, group[found.asking] != group[found.other], count)
+    return _usual_agreement(found, seen.agreement, group[found.asking] != group[found.other], count), group
 
 
 def _usual_agreement(found: Candidates, agreement: Array, foreign: Array, count: int) -> Array:
@@ -120,7 +130,7 @@ def _usual_agreement(found: Candidates, agreement: Array, foreign: Array, count:
 
     Limited to what 95 % stay below, so that members of a large group of copies do not excuse each other.
     """
-    place = _places(found, agreement).ravel()
+    place = _places(found.asking, found.other, agreement).ravel()
     counts = (place >= USUAL[0]) & (place < USUAL[1]) & np.tile(foreign, 2)
     image, value = np.concatenate([found.asking, found.other])[counts], np.tile(agreement, 2)[counts]
     number = np.bincount(image, minlength=count)
@@ -130,11 +140,10 @@ def _usual_agreement(found: Candidates, agreement: Array, foreign: Array, count:
     return usual
 
 
-def _places(found: Candidates, value: Array) -> Array:
-    """int ``[2, P]``: place of each pair among all of its asking, and of its other, image; 0 is best."""
-    image, values = np.concatenate([found.asking, found.other]), np.concatenate([value, value])
+def _places(one: Array, two: Array, value: Array) -> Array:
+    """int ``[2, P]``: place of each pair among all of its one, and of its other, image; 0 is best."""
+    image, values = np.concatenate([one, two]), np.concatenate([value, value])
     order = np.lexsort((-values, image))
-    start = np.searchsorted(image[order], image[order], side="left")
     place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order)) - start
+    place[order] = np.arange(len(order)) - np.searchsorted(image[order], image[order], side="left")
     return place.reshape(2, -1)

@@ -97,7 +97,9 @@ def test_pairs_do_not_influence_each_other(monkeypatch: pytest.MonkeyPatch) -> N
     rng = np.random.default_rng(0)
     asking, other = rng.integers(0, 9, (2, 40))
     start = Pose(
-        (IDENTITY + rng.normal(0, 0.05, (40, 2, 2))).astype(np.float32), rng.normal(0, 0.02, (40, 2)).astype(np.float32), np.ones(40, np.float32)
+        (IDENTITY + rng.normal(0, 0.05, (40, 2, 2))).astype(np.float32),
+        rng.normal(0, 0.02, (40, 2)).astype(np.float32),
+        np.ones(40, np.float32),
     )
     together = refined(maps, asking, other, start, 3)
     monkeypatch.setattr(alignment, "PIXELS", 1)

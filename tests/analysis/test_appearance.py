@@ -158,9 +158,7 @@ def test_embeddings_have_length_one(light: Array, fitted: appearance.Appearance)
 
 
 @pytest.mark.parametrize(("factor", "step"), [(1.0, 30), (1.0, -25), (0.7, 20), (0.8, 0)])
-def test_brightness_and_contrast_hardly_move_an_embedding(
-    light: Array, fitted: appearance.Appearance, factor: float, step: float
-) -> None:
+def test_brightness_and_contrast_hardly_move_an_embedding(light: Array, fitted: appearance.Appearance, factor: float, step: float) -> None:
     base, toned = embed(fitted, maps_of(light)), embed(fitted, maps_of(factor * light + step / 255))
     own = np.einsum("nd,nd->n", base, toned)
     assert own.min() > 0.98

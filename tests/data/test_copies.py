@@ -49,3 +49,38 @@ def test_never_more_than_one_of_an_image_and_none_of_none() -> None:
 def test_another_seed_makes_other_copies() -> None:
     images = load_planted(50).train_images
     assert not np.array_equal(changed_copies(images, 20, seed=0).source, changed_copies(images, 20, seed=1).source)
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 1), (32, 3), (64, 3)])
+def test_every_change_keeps_size_and_colours_and_leaves_its_source(kind: str, side: int, channels: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (side, side, channels), dtype=np.uint8)
+    before = image.copy()
+    one, two = (CHANGES[kind](image, np.random.default_rng(3)) for _ in range(2))
+    assert one.shape == image.shape and one.dtype == np.uint8 and np.array_equal(one, two)
+    assert np.array_equal(image, before) and not np.array_equal(one, image)
+
+
+def test_tones_are_stretched_about_their_level() -> None:
+    image = np.array([10, 100, 120], dtype=np.uint8).reshape(1, 3, 1).repeat(3, axis=0)
+    factors = {"brighter or darker": 1.3, "more or less contrast": 1.6}
+    for kind, most in factors.items():
+        level = 0 if kind == "brighter or darker" else image.mean()
+        for seed in range(8):
+            factor = (CHANGES[kind](image, np.random.default_rng(seed))[0, 2, 0] - level) / (120 - level)
+            assert 1 / most - 0.02 < factor < most + 0.02 and abs(factor - 1) > 0.05
+
+
+def test_a_shift_moves_by_one_pixel_in_32_and_a_stamp_covers_a_sixteenth() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8)
+    for seed in range(8):
+        shifted = CHANGES["shifted"](image, np.random.default_rng(seed))
+        moves = [
+            (y, x)
+            for y in (-2, 0, 2)
+            for x in (-2, 0, 2)
+            if np.array_equal(np.roll(image, (y, x), (0, 1))[2:-2, 2:-2], shifted[2:-2, 2:-2])
+        ]
+        assert len(moves) == 1 and moves[0] != (0, 0)
+        covered = CHANGES["stamped"](image, np.random.default_rng(seed)) != image
+        assert 0.9 * 16**2 < covered.sum() <= 16**2
