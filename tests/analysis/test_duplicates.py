@@ -73,10 +73,10 @@ def test_planted_copies_of_every_kind_are_found() -> None:
     _, truth = planted()
     found = pairs_of(found_planted())
     assert set(truth) <= set(found)
+    first = set(sorted(found, key=lambda pair: -found[pair])[: len(truth)])
+    assert len(first & set(truth)) >= 0.95 * len(truth)
     for kind in KINDS:
-        assert sum(found[pair] > 0 for pair, made in truth.items() if made == kind) >= EACH - 2, kind
-    others = sorted((value for pair, value in found.items() if pair not in truth), reverse=True)
-    assert others[0] < np.median([found[pair] for pair, made in truth.items() if made != "exact"]) and others[10] < 0
+        assert sum(pair in first for pair, made in truth.items() if made == kind) >= EACH - 2, kind
 
 
 def test_every_pair_once_the_earlier_image_first_and_most_alike_first() -> None:
@@ -106,7 +106,7 @@ def test_a_copy_laid_over_its_source_is_the_source(turned_round: bool) -> None:
     truth = {(last - b, last - a): kind for (a, b), kind in truth.items()} if turned_round else truth
     found = searched(images) if turned_round else found_planted()
     for i, pair in enumerate(zip(found.a.tolist(), found.b.tolist(), strict=True)):
-        if pair in truth and truth[pair] in UNDONE and found.likeness[i] > 0:
+        if pair in truth and truth[pair] in UNDONE and found.likeness[i] > 0.5:
             laid, covers = laid_over(images[pair[1]], found.pose, i)
             assert laid.shape == images[0].shape and laid.dtype == np.uint8 and covers.mean() > 0.6
             assert np.abs(laid.astype(float) - images[pair[0]])[covers].mean() < UNDONE[truth[pair]] + 1, truth[pair]

@@ -8,7 +8,6 @@ network and a ResNet-18 trained on CIFAR-10. They are read from a file mapped in
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -44,23 +43,23 @@ def simulate(path: Path, count: int, dimensions: int) -> Array:
     return pairs
 
 
-def memory() -> float:
-    """Bytes this process holds."""
-    return 1024 * float(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0])
+def memory(which: str) -> float:
+    """Bytes this process holds (VmRSS), files mapped into memory included, or has held at most (VmHWM)."""
+    return 1024 * float(Path("/proc/self/status").read_text().split(f"{which}:")[1].split()[0])
 
 
 def measure(path: str) -> None:
     """Find the neighbours of every row of a file and write them beside it; print seconds and memory as JSON."""
     nearest(normalise(np.random.default_rng(0).normal(size=(5_000, 128)).astype(np.float32)))  # what is loaded late is not part of it
     embedding = np.load(path, mmap_mode="r")
-    before, marks, found = memory(), [(time.perf_counter(), "build")], None
+    before, marks, found = memory("VmRSS"), [(time.perf_counter(), "build")], None
     for item in find_neighbors(embedding):
         if isinstance(item, Neighbors):
             found = item
         elif (step := _step(item, len(embedding))) != marks[-1][1]:
             marks.append((time.perf_counter(), step))
     marks.append((time.perf_counter(), "end"))
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = memory("VmHWM")
     assert found is not None
     np.savez(Path(path).with_suffix(".npz"), ids=found.ids, similarity=found.similarity)
     seconds = {name: round(later - start, 1) for (start, name), (later, _) in zip(marks, marks[1:], strict=False)}

@@ -7,12 +7,12 @@ import pytest
 
 from explorer.data.copies import CHANGES, changed_copies
 from explorer.data.digits import load_digits
-from explorer.data.planted import load_planted
+from tests.analysis.pictures import pictures
 
 
 @pytest.mark.parametrize("name", ["planted", "digits"])
 def test_copies_look_like_their_source(name: str) -> None:
-    images = (load_planted(120) if name == "planted" else load_digits()).train_images[:120]
+    images = pictures(120) if name == "planted" else load_digits().train_images[:120]
     made = changed_copies(images, 60)
     assert made.images.dtype == np.uint8 and made.images.shape == (60, *images.shape[1:])
     assert len(set(made.source.tolist())) == 60
@@ -26,14 +26,14 @@ def test_copies_look_like_their_source(name: str) -> None:
 
 
 def test_mirrored_is_exactly_that() -> None:
-    images = load_planted(60).train_images
+    images = pictures(60)
     made = changed_copies(images, 40)
     for copy, source in zip(made.images[made.change == "mirrored"], made.source[made.change == "mirrored"], strict=True):
         np.testing.assert_array_equal(copy, images[source][:, ::-1])
 
 
 def test_which_images_depends_on_content_not_on_place() -> None:
-    images = load_planted(80).train_images
+    images = pictures(80)
     order = np.random.default_rng(0).permutation(len(images))
     one, other = changed_copies(images, 30), changed_copies(images[order], 30)
     np.testing.assert_array_equal(one.images, other.images)
@@ -41,13 +41,13 @@ def test_which_images_depends_on_content_not_on_place() -> None:
 
 
 def test_never_more_than_one_of_an_image_and_none_of_none() -> None:
-    images = load_planted(12).train_images
+    images = pictures(12)
     assert len(changed_copies(images, 100).source) == 12
     assert len(changed_copies(images, 0).images) == 0 and changed_copies(images, 0).images.shape[1:] == images.shape[1:]
 
 
 def test_another_seed_makes_other_copies() -> None:
-    images = load_planted(50).train_images
+    images = pictures(50)
     assert not np.array_equal(changed_copies(images, 20, seed=0).source, changed_copies(images, 20, seed=1).source)
 
 
