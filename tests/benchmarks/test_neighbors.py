@@ -1,7 +1,7 @@
 """What the nearest neighbours of a million images take, in a process of its own: ``pytest -m benchmark -s``. No time is judged.
 
 The embeddings are simulated: 10,000 centres with a spread around each that is half of theirs, most of it in few dimensions, and pairs
-planted at a twentieth of that spread. Of 50,000 of them an index has to probe as many lists as of the embeddings of a convolutional
+planted at a twentieth of that spread. Of 50,000 of them an index has to probe about as many lists as of the embeddings of a convolutional
 network and a ResNet-18 trained on CIFAR-10. They are read from a file mapped into memory.
 """
 
