@@ -13,6 +13,7 @@ from explorer.analysis.warping import PIXELS, warp
 from explorer.records import Array
 
 DAMPING = 0.02
+MARGIN = 2  # pixels along the edges that have no say in laying images over each other
 SLOPES = np.array([0, 0, 1, 1, 0, 1])  # of the six unknowns of a step: the slope down (0) or right (1) that each is multiplied with,
 _PLACE = np.array([1, 2, 1, 2, 0, 0])  # and 1 (0), place down (1) or place right (2);
 PLACES = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])[_PLACE][:, _PLACE]  # column of ``_monomials`` for each two of them
@@ -37,18 +38,20 @@ class Pose(NamedTuple):
         return Pose(self.matrix[rows], self.shift[rows], self.sign[rows])
 
 
-class Detail(NamedTuple):
-    """What alignment works on. fine: local contrast, bands: octaves of luminance; float32 ``[N, C, SIDE, SIDE]``."""
+class Evidence(NamedTuple):
+    """What speaks for two images that lie over each other.
 
-    fine: Array
-    bands: Array
+    agreement: float64 ``[P]`` in [-1, 1], correlation of the coarsest octave, over all they share. blocks: float64 ``[P, 3, 16]``, in
+    nats: how much better each block of one is foretold by the other than by chance, in each octave.
+    """
+
+    agreement: Array
+    blocks: Array
 
 
-def detail_of(light: Array) -> Detail:
-    """From luminance ``[N, SIDE, SIDE]``."""
-    blurred = {sigma: both(light, blur(sigma)) for octave in OCTAVES for sigma in octave}
-    bands = np.stack([blurred[low] - blurred[high] for low, high in OCTAVES], axis=1)
-    return Detail(local_contrast(light, 0.8, 2.5)[:, None].astype(np.float32), bands.astype(np.float32))
+def fine_detail(light: Array) -> Array:
+    """float32 ``[N, 1, SIDE, SIDE]``: what images are laid over each other by, from luminance ``[N, SIDE, SIDE]``."""
+    return local_contrast(light, 0.8, 2.5)[:, None].astype(np.float32)
 
 
 def refined(maps: Array, asking: Array, other: Array, pose: Pose, iterations: int) -> Pose:
@@ -57,7 +60,8 @@ def refined(maps: Array, asking: Array, other: Array, pose: Pose, iterations: in
     Args:
         maps: float32 ``[N, 1, S, S]`` of unit scale. asking, other: int ``[P]``.
 
-    Gradients are means of both images' (second-order convergence), steps are limited, and what lies outside the image has no say.
+    Gradients are means of both images' (second-order convergence), steps are limited, and what lies outside either image or along
+    its edges, where filters saw what the other image does not hold, has no say.
     A step changes no length by more than a fifth, so a pose that could be inverted still can.
     """
     matrix, shift = np.empty_like(pose.matrix), np.empty_like(pose.shift)
@@ -72,11 +76,19 @@ def _refined(maps: Array, asking: Array, other: Array, pose: Pose, iterations: i
     slopes = _slopes(target)
     matrix, shift = pose.matrix, pose.shift
     for _ in range(iterations):
-        seen, inside = warp(maps, asking, matrix, shift * side)
-        step = _step(target, slopes, seen[:, 0] * sign, inside) / side
+        seen, inside = warp(maps, asking, matrix, shift * side, MARGIN)
+        step = _step(target, slopes, seen[:, 0] * sign, inside & _within(side)) / side
         shift = shift + (matrix @ np.clip(step[:, 4:], -0.08, 0.08)[..., None])[..., 0]
         matrix = matrix @ (np.eye(2, dtype=np.float32) + np.clip(step[:, :4].reshape(-1, 2, 2), -0.1, 0.1))
     return matrix, shift
+
+
+@cache
+def _within(side: int) -> Array:
+    """bool ``[S, S]``: all but the margin."""
+    within = np.zeros((side, side), dtype=bool)
+    within[MARGIN:-MARGIN, MARGIN:-MARGIN] = True
+    return within
 
 
 def _step(target: Array, slopes: tuple[Array, Array], seen: Array, inside: Array) -> Array:
@@ -92,11 +104,11 @@ def _step(target: Array, slopes: tuple[Array, Array], seen: Array, inside: Array
     weighted_y, weighted_x = weight * y, weight * x
     for at, (one, two) in enumerate(((weighted_y, y), (weighted_y, x), (weighted_x, x), (weighted_y, rest), (weighted_x, rest))):
         np.multiply(one, two, out=products[at])
-    sums = (products.reshape(5 * len(rest), -1) @ _monomials(rest.shape[-1])).reshape(5, len(rest), 6)
+    sums = (products.reshape(5 * len(rest), -1) @ _monomials(rest.shape[-1])).reshape(5, len(rest), 6).astype(np.float64)
     normal = sums[SLOPES[:, None] + SLOPES, :, PLACES].transpose(2, 0, 1)
     damping = DAMPING * np.trace(normal, axis1=1, axis2=2) / 6 + 1e-3
-    normal = normal + damping[:, None, None] * np.eye(6, dtype=np.float32)
-    return np.asarray(np.linalg.solve(normal, sums[3 + SLOPES, :, PLACES[-1]].T[..., None])[..., 0])
+    normal = normal + damping[:, None, None] * np.eye(6)
+    return np.linalg.solve(normal, sums[3 + SLOPES, :, PLACES[-1]].T[..., None])[..., 0].astype(np.float32)
 
 
 @cache
@@ -141,24 +153,41 @@ def _correlation(maps: Array, asking: Array, other: Array, pose: Pose) -> Array:
     return np.asarray(pose.sign * np.einsum("pyx,pyx->p", seen, target) / np.maximum(size, 1e-6))
 
 
-def evidence(detail: Detail, asking: Array, other: Array, pose: Pose) -> Array:
-    """float64 ``[P, 3, 16]``, in nats: how much better each block of one image is foretold by the other than by chance, in three bands.
+def evidence(light: Array, asking: Array, other: Array, pose: Pose) -> Evidence:
+    """From luminance ``[N, SIDE, SIDE]``; the octaves are filtered after one image is laid over the other, of what both hold.
 
-    The mutual information of two Gaussians of that correlation. Smooth ground says nothing; what was covered costs only its own blocks.
+    Blocks hold the mutual information of two Gaussians of their correlation. Smooth ground says nothing; what was covered costs
+    only its own blocks.
     """
-    found = np.zeros((len(asking), len(OCTAVES), BLOCKS * BLOCKS))
-    for part in _parts(len(asking), detail.bands):
-        found[part] = _evidence(detail.bands, asking[part], other[part], pose.taken(part))
+    found = Evidence(np.zeros(len(asking)), np.zeros((len(asking), len(OCTAVES), BLOCKS * BLOCKS)))
+    for part in _parts(len(asking), light):
+        found.agreement[part], found.blocks[part] = _evidence(light, asking[part], other[part], pose.taken(part))
     return found
 
 
-def _evidence(bands: Array, asking: Array, other: Array, pose: Pose) -> Array:
-    seen, inside = warp(bands, asking, pose.matrix, pose.shift * SIDE)
-    seen, target = seen * (inside * pose.sign[:, None, None])[:, None], bands[other] * inside[:, None]
-    noise = NOISE * _blocks(inside[:, None]) + 1e-7
-    rho = _blocks(seen * target) / np.sqrt((_blocks(seen * seen) + noise) * (_blocks(target * target) + noise))
+def _evidence(light: Array, asking: Array, other: Array, pose: Pose) -> Evidence:
+    seen, inside = warp(light[:, None], asking, pose.matrix, pose.shift * SIDE)
+    shared = inside.astype(np.float32)
+    one, two = _octaves(np.stack([seen[:, 0] * pose.sign[:, None, None], light[other]]), shared)
+    product, power, other_power, overlap = _blocks(one * two), _blocks(one * one), _blocks(two * two), _blocks(shared[:, None])
+    size = np.sqrt(power[:, -1].sum(axis=1) * other_power[:, -1].sum(axis=1))
+    noise = NOISE * overlap + 1e-7
+    rho = np.clip(product / np.sqrt((power + noise) * (other_power + noise)), 0, 0.99)
     pixels = (SIDE // BLOCKS) ** 2
-    return -0.5 * INDEPENDENT[:, None] * (_blocks(inside[:, None]) / pixels) * np.log1p(-(np.clip(rho, 0, 0.99) ** 2))
+    nats = -0.5 * INDEPENDENT[:, None] * (overlap / pixels) * np.log1p(-(rho**2))
+    return Evidence(product[:, -1].sum(axis=1) / np.maximum(size, 1e-6), nats)
+
+
+def _octaves(light: Array, shared: Array) -> Array:
+    """float32 ``[2, P, 3, SIDE, SIDE]``: octaves of two images, as if there were nothing but what they share.
+
+    Args:
+        light: float32 ``[2, P, SIDE, SIDE]``. shared: float32 ``[P, SIDE, SIDE]``, 1 where both are, 0 elsewhere.
+    """
+    mean = (light * shared).sum(axis=(2, 3)) / np.maximum(shared.sum(axis=(1, 2)), 1)
+    centred = (light - mean[..., None, None]) * shared
+    blurred = {sigma: both(centred, blur(sigma)) / np.maximum(both(shared, blur(sigma)), 0.1) for sigma in sorted({*sum(OCTAVES, ())})}
+    return np.stack([(blurred[low] - blurred[high]) * shared for low, high in OCTAVES], axis=2)
 
 
 def _blocks(maps: Array) -> Array:

@@ -110,6 +110,11 @@ def cut_for(calibration: Calibration, precision: float) -> float:
     return float(calibration.likeness[good[-1]]) if len(good) else float("inf")
 
 
+def default_cut(calibration: Calibration, precision: float = PRECISION) -> float:
+    """Where nobody chose a cut: as ``cut_for``, but no lower than even odds: sure pairs must not make up for unlikely ones."""
+    return max(cut_for(calibration, precision), 0.0)
+
+
 def at_cut(calibration: Calibration, cut: float) -> tuple[int, float, float]:
     """(pairs, precision, recall) of a cut; precision is NaN where there is none to tell."""
     number = int((calibration.likeness >= cut).sum())

@@ -15,7 +15,7 @@ from explorer.analysis.vector_index import Searcher, searcher, without_self
 from explorer.records import Array, Progress
 
 NEIGHBORS = 6  # asked for of each view
-CANDIDATES = 12  # partners of an image that are laid over it
+CANDIDATES = 18  # partners of an image that are laid over it
 SIMPLE = 3  # and so many more of those found by a flip, or as they are, which crops would crowd out
 ASKED = 8192  # images at a time
 QUERIES = 2**15  # views of images looked up at a time; FAISS is three times slower with a few thousand

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explorer.analysis.calibration import Calibration, at_cut, cut_for
+from explorer.analysis.calibration import Calibration, at_cut, cut_for, default_cut
 from explorer.analysis.groups import grouped
 from explorer.analysis.neighbors import NearDuplicates, normalise
 from explorer.records import Array, PlantedTruth
@@ -28,13 +28,13 @@ class Cut(NamedTuple):
 def cuts(calibration: Calibration, exact: int) -> tuple[Cut, ...]:
     """Cuts to choose from, fewest pairs first, each with another number of pairs; the first flags exact copies alone.
 
-    They lie where the estimated precision passes round values. Where none of these can be had (all images look alike), round numbers
-    of pairs are offered instead.
+    They lie where the estimated precision passes round values, and at the default. Where none of these can be had (all images look
+    alike), round numbers of pairs are offered instead.
 
     Args:
         exact: how many pairs are the same to the byte.
     """
-    likeness = [cut_for(calibration, wanted) for wanted in WANTED]
+    likeness = [default_cut(calibration), *(cut_for(calibration, wanted) for wanted in WANTED)]
     found = {made.pairs: made for made in (cut_at(calibration, value, exact) for value in likeness)}
     if max(found) == exact:
         chosen = calibration.likeness[[count - 1 for count in COUNTS if exact < count <= len(calibration.likeness)]]

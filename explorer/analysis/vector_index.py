@@ -147,10 +147,11 @@ def _by_content(rows: Directions) -> Generator[Progress, None, Array]:
 
 
 def _taken(rows: Directions, positions: Array) -> Array:
-    """Some rows, in the order of ``positions``, read in the order in which they stand."""
+    """Some rows, in the order of ``positions``, read where they stand, part by part: of a mapped file a scattered read leaves all of it."""
     taken, order = np.empty((len(positions), rows.shape[1]), dtype=np.float32), np.argsort(positions)
-    for part in chunks(len(order)):
-        taken[order[part]] = rows[positions[order[part]]]
+    ends = np.searchsorted(positions[order], [part.stop for part in chunks(len(rows))])
+    for some in np.split(order, ends[:-1]):
+        taken[some] = rows[positions[some]]
     return taken
 
 

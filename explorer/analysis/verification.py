@@ -1,7 +1,7 @@
 """Candidates laid over each other, and weighed by what then agrees: *likeness*, the log-odds of two images being one picture.
 
-Nothing is learned from labels; the four weights are a logistic regression on planted copies (18 kinds of change, from
-recompression to perspective) in CIFAR-10 test images and Fashion-MNIST, and stay fixed.
+Nothing is learned from labels; the five weights are a logistic regression on planted copies (17 kinds of change, from recompression
+to perspective, and random mixtures of one to three) in CIFAR-10 and Fashion-MNIST test images, and stay fixed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explorer.analysis.alignment import Pose, correlation, detail_of, evidence, refined
+from explorer.analysis.alignment import Pose, correlation, evidence, fine_detail, refined
 from explorer.analysis.candidates import Candidates, Index, poses_of
 from explorer.analysis.groups import connected
 from explorer.analysis.hubs import missing_spokes
@@ -22,10 +22,10 @@ VERIFIED = 2  # best of either image that are looked at in detail
 PAIRS = 8192  # at a time
 COARSE_STEPS = FINE_STEPS = 3
 USUAL = (3, 9)  # places, from the best on, of the partners whose agreement is usual
-TYPICAL = 0.55  # agreement of two photographs that merely look alike
+TYPICAL = 0.82  # agreement of two photographs that merely look alike
 PLAUSIBLE = -1.5  # log-odds from which on images may be of one group
 EXACT = 16.0  # log-odds of a pair with the same bytes; more than any other can reach
-WEIGHTS = {"candidate": 6.72, "agreement": 1.28, "others": -4.77, "detail": 2.45, "bias": -16.23}
+WEIGHTS = {"candidate": 4.39, "agreement": 1.40, "others": -4.63, "detail": 1.90, "stretch": -12.82, "bias": -9.56}
 
 
 class Verified(NamedTuple):
@@ -99,11 +99,10 @@ def _compared(light: Array, found: Candidates, pose: Pose) -> Generator[Progress
 def _looked_at(light: Array, asking: Array, other: Array, pose: Pose) -> _Evidence:
     images, at = np.unique(np.concatenate([asking, other]), return_inverse=True)
     asking, other = np.split(at, 2)
-    detail = detail_of(light[images])
-    pose = refined(detail.fine, asking, other, pose, FINE_STEPS)
-    agreement = np.arctanh(np.clip(correlation(detail.fine, asking, other, pose).astype(np.float64), -0.99, 0.995))
-    blocks = np.sort(evidence(detail, asking, other, pose).sum(axis=1), axis=1)
-    return _Evidence(agreement, np.log1p(blocks[:, 12]), pose)  # of 16 blocks the fourth best: a stamp may cover the others
+    pose = refined(fine_detail(light[images]), asking, other, pose, FINE_STEPS)
+    found = evidence(light[images], asking, other, pose)
+    blocks = np.sort(found.blocks.sum(axis=1), axis=1)[:, 12]  # of 16 the fourth best: a stamp may cover the others
+    return _Evidence(np.arctanh(np.clip(found.agreement, -0.99, 0.9999)), np.log1p(blocks), pose)
 
 
 # -- weighing -----------------------------------------------------------------------------------------
@@ -113,7 +112,8 @@ def _weighed(found: Candidates, seen: _Evidence, usual: Array) -> Verified:
     """usual: ``[N]``, how well any other image agrees with each; a pair has to beat the larger of its two."""
     others = np.maximum(usual[found.asking], usual[found.other])
     odds = WEIGHTS["candidate"] * found.score + WEIGHTS["agreement"] * seen.agreement + WEIGHTS["detail"] * seen.detail
-    likeness = np.minimum(odds + WEIGHTS["others"] * others + WEIGHTS["bias"], EXACT - 1)
+    odds += WEIGHTS["others"] * others + WEIGHTS["stretch"] * stretched(seen.pose.matrix) + WEIGHTS["bias"]
+    likeness = np.minimum(odds, EXACT - 1)
     return Verified(found.asking, found.other, likeness, seen.pose)
 
 
@@ -147,3 +147,9 @@ def _places(one: Array, two: Array, value: Array) -> Array:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order)) - np.searchsorted(image[order], image[order], side="left")
     return place.reshape(2, -1)
+
+
+def stretched(matrix: Array) -> Array:
+    """float64 ``[P]``: logarithm of how much more ``[P, 2, 2]`` stretches one direction than another, 2 at most; copies rarely are."""
+    most, least = np.linalg.svd(matrix, compute_uv=False).T
+    return np.minimum(np.log(most / np.maximum(least, 1e-6)), 2).astype(np.float64)

@@ -15,7 +15,7 @@ class Places(NamedTuple):
     """Where the pixels of some views come from, ``[P, S, S]`` each.
 
     corner: intp, the upper left of four neighbours in an image of S * S numbers. down, right: float32 in [0, 1), how far
-    between them. inside: bool, no more than half a pixel outside the image.
+    between them. inside: bool, no more than half a pixel outside the image, or its margin.
     """
 
     corner: Array
@@ -24,16 +24,19 @@ class Places(NamedTuple):
     inside: Array
 
 
-def places(matrix: Array, shift: Array, side: int) -> Places:
-    """Of out(x) = image(matrix @ x + shift), with matrix ``[P, 2, 2]`` and shift ``[P, 2]`` in pixels."""
+def places(matrix: Array, shift: Array, side: int, margin: int = 0) -> Places:
+    """Of out(x) = image(matrix @ x + shift), with matrix ``[P, 2, 2]`` and shift ``[P, 2]`` in pixels.
+
+    margin: pixels along the edges of the image that count as outside.
+    """
     centre = np.float32((side - 1) / 2)
     grid = np.arange(side, dtype=np.float32) - centre
     matrix, shift = matrix.astype(np.float32, copy=False), shift.astype(np.float32, copy=False)
     across = matrix[:, :, 1, None] * grid
     along = matrix[:, :, 0, None] * grid + shift[:, :, None]
     y, x = (along[:, i, :, None] + across[:, i, None, :] for i in (0, 1))
-    inside = np.abs(y) < centre + np.float32(0.51)
-    inside &= np.abs(x) < centre + np.float32(0.51)
+    inside = np.abs(y) < centre + np.float32(0.51 - margin)
+    inside &= np.abs(x) < centre + np.float32(0.51 - margin)
     corner, right = _split(y, side), _split(x, side)
     corner *= side
     corner += right
@@ -49,17 +52,18 @@ def _split(position: Array, side: int) -> Array:
     return whole
 
 
-def warp(maps: Array, source: Array, matrix: Array, shift: Array) -> tuple[Array, Array]:
+def warp(maps: Array, source: Array, matrix: Array, shift: Array, margin: int = 0) -> tuple[Array, Array]:
     """Images seen through an affine map.
 
     Args:
         maps: float32 ``[N, C, S, S]``. source: int ``[P]``, which of them. matrix: ``[P, 2, 2]``; shift: ``[P, 2]`` in pixels.
+        margin: pixels along the edges of an image that count as outside.
 
     Returns:
         float32 ``[P, C, S, S]`` with out(x) = maps(matrix @ x + shift), and bool ``[P, S, S]``, where that lies inside the image.
     """
     channels, side = maps.shape[1], maps.shape[-1]
-    corner, down, right, inside = places(matrix, shift, side)
+    corner, down, right, inside = places(matrix, shift, side, margin)
     first = (source[:, None] * channels + np.arange(channels)) * (side * side)
     at = corner[:, None] + first[:, :, None, None]
     flat, down, right = maps.reshape(-1), down[:, None], right[:, None]

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from explorer.analysis.alignment import Pose
 from explorer.analysis.appearance import views
-from explorer.analysis.calibration import PRECISION, Calibration, calibrate, cut_for
+from explorer.analysis.calibration import Calibration, calibrate, default_cut
 from explorer.analysis.duplicates import Found, search, similarity_of
 from explorer.analysis.groups import grouped
 from explorer.analysis.neighbors import NearDuplicates
@@ -32,8 +32,9 @@ from explorer.analysis.verification import EXACT
 from explorer.data.copies import Copies, changed_copies
 from explorer.records import Array, Progress, StoreError
 from explorer.runs.files import write
+from explorer.runs.processors import spare_processors
 
-VERSION = 2  # raise it whenever the same images would give other pairs
+VERSION = 3  # raise it whenever the same images would give other pairs
 PLANTED = 600  # copies, at most; a tenth of the images where that is fewer, but FEWEST
 FEWEST = 100
 COMPARED, LOOKED_UP, AGAINST = 0.8e-3, 0.4e-3, 1.6e-7  # seconds: of an image, of it in all views, of every two images in them
@@ -124,7 +125,7 @@ def planted_count(count: int) -> int:
 
 
 def flag(duplicates: DuplicateSet, given_label: Array, cut: float | None = None) -> NearDuplicates:
-    """The training pairs at or above a cut on likeness, grouped; by default the cut of an estimated precision of 0.95.
+    """The training pairs at or above a cut on likeness, grouped; by default the ``default_cut``.
 
     Args:
         given_label: int ``[N]`` of the training images.
@@ -144,7 +145,7 @@ def leaks(duplicates: DuplicateSet, train_label: Array, test_label: Array, cut: 
 
 def _flagged(duplicates: DuplicateSet, cut: float | None, *, against_test: bool) -> tuple[Found, float]:
     """(the pairs at or above a cut, exact copies whatever the cut; the similarity of the cut)."""
-    cut = cut_for(duplicates.calibration, PRECISION) if cut is None else cut
+    cut = default_cut(duplicates.calibration) if cut is None else cut
     found = duplicates.found
     chosen = duplicates.part(against_test=against_test) & ((found.likeness >= cut) | found.exact)
     return found.taken(chosen), float(similarity_of(np.array(cut)))
@@ -216,6 +217,7 @@ def execute_duplicates(root: Path | str, train_images: Array, test_images: Array
     if folder.exists():
         yield folder.read()
         return
+    spare_processors()
     for item in find_duplicates(train_images, test_images):
         if isinstance(item, DuplicateSet):
             folder.write(item)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from explorer.analysis.calibration import at_cut, cut_for
+from explorer.analysis.calibration import at_cut, default_cut
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.config import ConfigError, DataConfig
 from explorer.data import catalogue
@@ -42,7 +42,7 @@ def export_duplicates(
     Args:
         root: the folder of the runs, below which the search is kept. config: says which images; its noise is not added.
         against: "" searches among the training images, all of them, nothing held out; "test" between training and test images.
-        precision: wanted share of duplicates among the flagged pairs, as estimated; in (0, 1).
+        precision: wanted share of duplicates among the flagged pairs, as estimated; in (0, 1). Odds are even at least.
         to: the .parquet file, with columns a, b, similarity, conflicting, group: ``write_pairs``.
 
     Raises:
@@ -56,7 +56,7 @@ def export_duplicates(
         if isinstance(item, Progress):
             yield item
         else:
-            cut = cut_for(item.calibration, precision)
+            cut = default_cut(item.calibration, precision)
             pairs = leaks(item, dataset.given_label, dataset.test_label, cut) if against else flag(item, dataset.given_label, cut)
             write_pairs(path, dataset, pairs, against_test=bool(against))
             yield _sentence(item, pairs, cut)

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from explorer.analysis import flagged
-from explorer.analysis.calibration import PRECISION, cut_for
+from explorer.analysis.calibration import default_cut
 from explorer.analysis.flagged import Cut, Strip
 from explorer.analysis.neighbors import NearDuplicates, near_duplicates
 from explorer.records import Array, Dataset, Run, StoreError
@@ -46,7 +46,7 @@ def _read(path: str, written: int) -> DuplicateSet:
 def cuts(found: DuplicateSet) -> tuple[tuple[Cut, ...], Cut]:
     """(the cuts to choose from, the one nobody chose), over all images that were searched."""
     exact = int(found.found.exact.sum())
-    return flagged.cuts(found.calibration, exact), flagged.cut_at(found.calibration, cut_for(found.calibration, PRECISION), exact)
+    return flagged.cuts(found.calibration, exact), flagged.cut_at(found.calibration, default_cut(found.calibration), exact)
 
 
 def chosen_cut(found: DuplicateSet) -> Cut:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explorer.analysis import alignment
-from explorer.analysis.alignment import BLOCKS, INDEPENDENT, OCTAVES, Pose, correlation, detail_of, evidence, refined
+from explorer.analysis.alignment import BLOCKS, INDEPENDENT, OCTAVES, Pose, correlation, evidence, refined
 from explorer.analysis.appearance import IDENTITY, MIRROR, SIDE, blur, both, luminance, turned
 from explorer.analysis.warping import warp
 from explorer.records import Array
@@ -145,35 +145,42 @@ def test_correlation_is_the_cosine_where_both_are() -> None:
 
 def test_flat_ground_says_nothing() -> None:
     light = np.full((2, SIDE, SIDE), 0.4, dtype=np.float32)
-    assert np.abs(evidence(detail_of(light), ONE, TWO, pose(IDENTITY))).max() < 1e-6
+    found = evidence(light, ONE, TWO, pose(IDENTITY))
+    assert np.abs(found.blocks).max() < 1e-6 and np.abs(found.agreement).max() < 1e-6
 
 
 def test_evidence_is_large_for_a_copy_and_small_for_another_picture() -> None:
     light = luminance(pictures(40))
     noisy = np.clip(light + np.random.default_rng(0).normal(0, 0.02, light.shape), 0, 1).astype(np.float32)
-    detail, count = detail_of(np.concatenate([light, noisy])), np.arange(40)
+    both_kinds, count = np.concatenate([light, noisy]), np.arange(40)
     plain = pose(*[IDENTITY] * 40)
-    copy = evidence(detail, count, count + 40, plain)
-    another = evidence(detail, count, np.roll(count, 7) + 40, plain)
-    assert copy.shape == (40, len(OCTAVES), BLOCKS**2) and copy.min() >= 0 and another.min() >= 0
-    assert (np.median(copy.sum(axis=1), axis=1) > 3 * np.median(another.sum(axis=1), axis=1)).all()
+    copy = evidence(both_kinds, count, count + 40, plain)
+    another = evidence(both_kinds, count, np.roll(count, 7) + 40, plain)
+    assert copy.blocks.shape == (40, len(OCTAVES), BLOCKS**2) and copy.blocks.min() >= 0 and another.blocks.min() >= 0
+    assert (np.median(copy.blocks.sum(axis=1), axis=1) > 3 * np.median(another.blocks.sum(axis=1), axis=1)).all()
+    assert copy.agreement.min() > 0.95 > another.agreement.max()
 
 
 def test_evidence_does_not_care_for_negatives_order_or_tone() -> None:
     light = luminance(pictures(1))
     noisy = light + np.random.default_rng(0).normal(0, 0.05, light.shape).astype(np.float32)
-    detail = detail_of(np.concatenate([light, noisy, 1 - light, 0.05 + 0.9 * light]))
+    four = np.concatenate([light, noisy, 1 - light, 0.05 + 0.9 * light])
     plain = pose(IDENTITY)
-    base = evidence(detail, ONE, TWO, plain)
-    assert np.allclose(evidence(detail, np.array([2]), TWO, pose(IDENTITY, sign=-1)), base, atol=1e-3)
-    assert np.allclose(evidence(detail, TWO, ONE, plain), base, rtol=0.02, atol=0.05)
-    assert evidence(detail, np.array([3]), TWO, plain).sum() == pytest.approx(base.sum(), rel=0.05)
-    assert evidence(detail, ONE, TWO, pose(IDENTITY, sign=-1)).sum() < 0.05 * base.sum()  # one foretells the other's opposite
+    base = evidence(four, ONE, TWO, plain)
+    negative = evidence(four, np.array([2]), TWO, pose(IDENTITY, sign=-1))
+    swapped, paler = evidence(four, TWO, ONE, plain), evidence(four, np.array([3]), TWO, plain)
+    for found in (negative, swapped, paler):
+        assert found.agreement == pytest.approx(base.agreement, abs=1e-5)
+    assert np.allclose(negative.blocks, base.blocks, atol=1e-3) and np.allclose(swapped.blocks, base.blocks, rtol=0.02, atol=0.05)
+    assert paler.blocks.sum() == pytest.approx(base.blocks.sum(), rel=0.05)
+    opposite = evidence(four, ONE, TWO, pose(IDENTITY, sign=-1))  # one foretells the other's opposite
+    assert opposite.blocks.sum() < 0.05 * base.blocks.sum() and opposite.agreement == pytest.approx(-base.agreement, abs=1e-5)
 
 
 def test_evidence_of_an_exact_copy_is_that_of_the_highest_correlation_allowed() -> None:
     light = both(np.random.default_rng(0).random((1, SIDE, SIDE), dtype=np.float32), blur(0.5))
-    found = evidence(detail_of(light), ONE, ONE, pose(IDENTITY))[0]
+    agreement, (found,) = evidence(light, ONE, ONE, pose(IDENTITY))
+    assert agreement[0] == pytest.approx(1, abs=1e-5)
     most = -0.5 * INDEPENDENT * np.log1p(-(0.99**2))
     assert found[0] == pytest.approx(np.full(BLOCKS**2, most[0]), rel=1e-6) and (found <= most[:, None] + 1e-6).all()
 
@@ -182,8 +189,31 @@ def test_what_is_covered_costs_only_its_own_blocks() -> None:
     light = luminance(pictures(1))
     covered = light.copy()
     covered[:, : SIDE // 4] = 0.5
-    detail = detail_of(np.concatenate([light, covered]))
-    found = evidence(detail, ONE, TWO, pose(IDENTITY)).sum(axis=1)[0]
-    whole = evidence(detail, ONE, ONE, pose(IDENTITY)).sum(axis=1)[0]
+    two = np.concatenate([light, covered])
+    found = evidence(two, ONE, TWO, pose(IDENTITY)).blocks.sum(axis=1)[0]
+    whole = evidence(two, ONE, ONE, pose(IDENTITY)).blocks.sum(axis=1)[0]
     assert found[2 * BLOCKS :] == pytest.approx(whole[2 * BLOCKS :], rel=0.01)
     assert found[:BLOCKS].sum() < 0.5 * whole[:BLOCKS].sum()
+
+
+def test_what_lies_outside_the_shared_part_changes_nothing() -> None:
+    """Moved by 8 pixels: whatever stands in the strip that only one of the two holds, the evidence is that of the same picture."""
+    light = luminance(pictures(1))
+    moved = np.roll(light, -8, axis=1)
+    moved[:, -8:] = np.random.default_rng(0).random((8, SIDE))
+    bare = light.copy()
+    bare[:, :8] = 0.5
+    three = np.concatenate([light, moved, bare])
+    over = pose(IDENTITY, shift=(0.25, 0))
+    found = evidence(three, ONE, TWO, over)
+    again = evidence(three, np.array([2]), TWO, over)
+    assert found.agreement[0] == pytest.approx(1, abs=1e-5)
+    assert np.allclose(again.blocks, found.blocks, atol=1e-3) and not found.blocks[..., -BLOCKS:].any()
+
+
+def test_what_stands_along_the_edges_does_not_move_a_pose() -> None:
+    maps = np.stack([texture(IDENTITY, (0, 0)), texture(IDENTITY, (0.06, 0.0))])
+    framed = np.full_like(maps, 3)
+    framed[..., 1:-1, 1:-1] = maps[..., 1:-1, 1:-1]
+    plain, found = (refined(each, ONE, TWO, pose(IDENTITY), 6) for each in (maps, framed))
+    assert np.abs(found.shift - plain.shift).max() < 1e-4 and np.abs(found.matrix - plain.matrix).max() < 1e-4

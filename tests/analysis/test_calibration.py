@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from explorer.analysis.calibration import ENOUGH, Calibration, at_cut, calibrate, cut_for
+from explorer.analysis.calibration import ENOUGH, Calibration, at_cut, calibrate, cut_for, default_cut
 from explorer.records import Array
 
 MISSED = 0.05  # of the duplicates, and of the planted copies
@@ -146,3 +146,12 @@ def test_at_cut_counts_what_is_at_least_as_alike() -> None:
     found = Calibration(np.array([3.0, 2, 2, 1]), np.arange(1.0, 5), np.array([0.9, 0.8, 0.7, 0.6]), np.array([0.1, 0.2, 0.2, 0.3]))
     assert at_cut(found, 2.0) == (3, 0.7, 0.2) and at_cut(found, 2.5) == (1, 0.9, 0.1) and at_cut(found, -9.0) == (4, 0.6, 0.3)
     assert at_cut(found, 3.5)[0] == 0 and np.isnan(at_cut(found, 3.5)[1]) and at_cut(found, np.inf)[2] == 0
+
+
+def test_unasked_nothing_is_flagged_below_even_odds() -> None:
+    """Many sure pairs make up for unlikely ones in the precision of all, but do not make these likely."""
+    sure = np.linspace(9, -3, 25)
+    high, low = (Calibration(sure, np.arange(1.0, 26), np.linspace(1, last, 25), np.linspace(0, 1, 25)) for last in (0.96, 0.2))
+    assert cut_for(high, 0.95) == -3 and default_cut(high) == 0
+    assert default_cut(low) == cut_for(low, 0.95) > 0 and default_cut(low, 0.5) == cut_for(low, 0.5)
+    assert default_cut(low, 1.0) == cut_for(low, 1.0) and default_cut(high, 0.999) == cut_for(high, 0.999) > 0

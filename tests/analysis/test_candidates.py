@@ -83,8 +83,8 @@ def test_candidates_are_the_best_partners_over_all_views(index: Index) -> None:
 
 def test_merging_keeps_each_partner_once_in_its_best_view() -> None:
     rng = np.random.default_rng(0)
-    score, other = rng.normal(size=(50, 40)).astype(np.float32), rng.integers(0, 25, (50, 40))
-    found = candidates._merged(candidates._Best(score.copy(), other, np.arange(40)[None].repeat(50, 0)))
+    score, other = rng.normal(size=(50, 60)).astype(np.float32), rng.integers(0, 35, (50, 60))
+    found = candidates._merged(candidates._Best(score.copy(), other, np.arange(60)[None].repeat(50, 0)))
     for row in range(50):
         best = {int(n): float(score[row][other[row] == n].max()) for n in set(other[row].tolist())}
         expected = sorted(best, key=lambda n: -best[n])[:CANDIDATES]

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from explorer.analysis import flagged
-from explorer.analysis.calibration import Calibration, calibrate, cut_for
+from explorer.analysis.calibration import Calibration, calibrate, cut_for, default_cut
 from explorer.analysis.flagged import against_planted, confirmed, cuts, edge, in_conflict, recall_by_change, strips
 from explorer.analysis.groups import grouped
 from explorer.analysis.leakage import leakage, wilson
@@ -46,6 +46,7 @@ def test_cuts_run_from_exact_copies_to_half_wrong_and_more_pairs_find_more(seed:
     assert precision == sorted(precision, reverse=True) and precision[-1] >= 0.5
     assert recall == sorted(recall)
     assert cut_for(known, 0.95) in [cut.likeness for cut in found]
+    assert (known.likeness >= default_cut(known)).sum() in pairs  # a slider can stand on it
     for cut in found[1:]:
         assert cut.pairs == int((known.likeness >= cut.likeness).sum())
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from explorer.analysis.alignment import Pose
-from explorer.analysis.calibration import Calibration, cut_for
+from explorer.analysis.calibration import Calibration, default_cut
 from explorer.analysis.duplicates import Found
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.analysis.verification import EXACT
@@ -154,7 +154,7 @@ def test_flagged_pairs_against_brute_force() -> None:
     found, label = searched(), np.random.default_rng(0).integers(0, 3, 150)
     for cut in (None, -2.0, 3.0, np.inf):
         flagged = flag(found, label, cut)
-        least = cut_for(found.calibration, 0.95) if cut is None else cut
+        least = default_cut(found.calibration) if cut is None else cut
         expected = {pair: value for pair, value in pairs_of(found.found).items() if pair[1] < 150 and (value >= least or value == EXACT)}
         assert set(zip(flagged.a.tolist(), flagged.b.tolist(), strict=True)) == set(expected)
         assert_described(flagged, expected, label, label)
@@ -176,7 +176,7 @@ def test_leaks_against_brute_force() -> None:
     train_label, test_label = rng.integers(0, 3, 150), rng.integers(0, 3, 30)
     for cut in (None, -2.0, 3.0, np.inf):
         leaked = leaks(found, train_label, test_label, cut)
-        least = cut_for(found.calibration, 0.95) if cut is None else cut
+        least = default_cut(found.calibration) if cut is None else cut
         expected = {
             pair: value for pair, value in pairs_of(found.found).items() if pair[0] < 150 <= pair[1] and (value >= least or value == EXACT)
         }
