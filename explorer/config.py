@@ -46,6 +46,7 @@ class DataConfig(Settings):
         "Test images: auto takes the data's own, or holds some out; none tests on nothing and keeps every image for training.",
         choices=("auto", "none"),
     )
+    corrections: str = option("", "PATH of corrected labels, a CSV or Parquet file: index, label (empty: left out). Applied after noise.")
     noise: str = option("symmetric", "How labels are made wrong on purpose; not at all with model none.", choices=NOISES)
     noise_rate: float = option(
         0.2,

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from explorer.config import DataConfig, MemorizationConfig, RunConfig
 from explorer.data import catalogue
+from explorer.data.corrections import Corrected, correct
 from explorer.data.given import check_given, read_given, with_files
 from explorer.data.noise import add_noise
 from explorer.records import Dataset, Labels, Progress, Record, SubsetRecord
@@ -18,16 +19,17 @@ C = TypeVar("C", RunConfig, MemorizationConfig)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What a run starts from: images and the labels to train on."""
+    """What a run starts from: images and the labels to train on. corrected: what corrections did to them, None without any."""
 
     dataset: Dataset
     labels: Labels
+    corrected: Corrected | None = None
 
 
 def prepare(config: DataConfig) -> Prepared:
-    """Load the images and make the labels; noise may replace images too. Same config, same data: same result."""
+    """Load the images, make the labels, correct them; noise may replace images, corrections leave some out. Same config: same result."""
     config = config.canonical()
-    prepared = Prepared(*add_noise(config, catalogue.load(config)))
+    prepared = Prepared(*correct(config, *add_noise(config, catalogue.load(config))))
     if isinstance(config, RunConfig) and not config.trains:
         check_given(config, prepared.dataset)
     return prepared
@@ -37,6 +39,7 @@ def resolve(config: C) -> C:
     """The config with everything that depends on this machine made explicit: the device, and paths made absolute."""
     config = config.canonical()
     dataset = catalogue.absolute(config.dataset)
+    config = replace(config, corrections=str(catalogue.corrections_file(config) or ""))
     if isinstance(config, RunConfig) and not config.trains:
         return replace(with_files(config), dataset=dataset, device="cpu")
     from explorer.training.devices import resolve_device

@@ -6,6 +6,7 @@ network, not counted), D embedding. Images are uint8 ``[.., H, W, C]`` with C = 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +92,7 @@ class Labels:
     is_mislabeled: bool ``[N]`` or None.
     wrong_origin: ``[N]`` of ``""`` (not wrong, or unknown), ``"flipped"`` (by this run's noise),
         ``"planted"`` (by the image generator), ``"recorded"`` (the source's own label columns differ),
-        ``"foreign"`` (the image was replaced by one of another set).
+        ``"foreign"`` (the image was replaced by one of another set), ``"reviewed"`` (a correction put a wrong label there).
     asked_rate: the noise rate asked for. wrong_rate: realised share of wrong labels, None if unknown.
     asked_transition, transition: ``[K, K]`` T[true, given], rows sum to 1 (identity row for a class
         without examples); None where truth is unknown, and for foreign images, which no T describes.
@@ -196,6 +197,41 @@ class SubsetRecord:
     first: int
     inside: Array
     correct: Array
+
+
+DECISIONS = ("keep", "relabel", "ambiguous", "exclude", "undo", "redo")
+WAYS = ("suspicious", "random", "bulk", "import", "settle")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one person decided on one image, at one moment: a row of the review log, which only ever grows.
+
+    action: keep (the given label is right), relabel, ambiguous, exclude; undo and redo say so of the decision ``target``.
+    label: the class decided for (keep, relabel), NO_CLASS otherwise. given_label: what the image carried when it was looked at.
+    via: how the image came up; random ones tell the error rate of all. A decision that settles a dispute overrules all earlier
+        ones on its image.
+    score, score_value: what the queue was sorted by. suggested: the class that was suggested, NO_CLASS for none.
+    batch: shared by decisions made at once, which one undo takes back. token: entered twice, a decision is kept once.
+    made_at: seconds since 1970. decision_id: place in the log, from 1; 0 before it is in it.
+    """
+
+    source_index: int
+    action: str
+    label: int
+    author: str
+    given_label: int
+    token: str
+    via: str = "suspicious"
+    run_id: str = ""
+    score: str = ""
+    score_value: float = math.nan
+    suggested: int = NO_CLASS
+    suggested_by: str = ""
+    batch: str = ""
+    target: int = 0
+    made_at: float = 0.0
+    decision_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
     "planted": "planted wrong copy",
     "recorded": "wrong in the data",
     "foreign": "replaced by a foreign image",
+    "reviewed": "wrong since its review",
     "atypical": "planted atypical",
     "near_duplicate": "planted near-duplicate",
 }
@@ -42,7 +43,7 @@ def kinds_of(run: Run, pairs: NearDuplicates | None) -> dict[str, Array]:
             found["memorized"] = labels.is_mislabeled & (predicted == labels.given_label)
             # The class of an image that shows none, NO_CLASS, is never predicted: it can be memorized but not recovered.
             found["recovered"] = labels.is_mislabeled & (predicted == labels.true_label)
-    found |= {origin: labels.wrong_origin == origin for origin in ("flipped", "planted", "recorded", "foreign")}
+    found |= {origin: labels.wrong_origin == origin for origin in ("flipped", "planted", "recorded", "foreign", "reviewed")}
     if run.planted is not None:
         found |= {kind: run.planted.kind == kind for kind in ("atypical", "near_duplicate")}
     return {kind: found[kind] for kind in KINDS if kind in found and found[kind].any()}

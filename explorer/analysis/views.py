@@ -12,6 +12,7 @@ from explorer.analysis.scores import combined
 from explorer.records import Array, Labels
 
 TRUTHS = ("right", "wrong", "unknown")  # whether a given label is right, as far as anybody knows
+REVIEWS = ("no", "yes", "dispute")  # whether anybody decided what the label should be
 
 
 class View(NamedTuple):
@@ -20,6 +21,7 @@ class View(NamedTuple):
     scores: most suspicious first by this one, or by the mean percentile of several; of none, in the order of the data.
     against: another score; first come the images that ``scores`` rank higher than it does, or with ``opposite`` the other way round.
     kind: of KINDS. given, predicted: a class. truth: of TRUTHS. only: int ``[n]``, positions picked by hand.
+    reviewed: of REVIEWS.
     """
 
     scores: Sequence[str]
@@ -30,18 +32,20 @@ class View(NamedTuple):
     predicted: int | None = None
     truth: str = ""
     only: Array | None = None
+    reviewed: str = ""
 
 
 class Traits(NamedTuple):
     """What a view can ask of an image. given, predicted: int ``[N]`` classes. truth: ``[N]`` of TRUTHS. kinds: bool ``[N]`` by name.
 
-    predicted is None before the first epoch.
+    predicted is None before the first epoch. reviewed: ``[N]`` of REVIEWS, or None: then no image fits any of them.
     """
 
     given: Array
     predicted: Array | None
     truth: Array
     kinds: Mapping[str, Array]
+    reviewed: Array | None = None
 
 
 def truth_of(labels: Labels) -> Array:
@@ -74,7 +78,7 @@ def fits(view: View, traits: Traits) -> Array:
     """bool ``[N]``: the images a view asks for. A kind the run does not have, and positions outside it, fit nothing."""
     N = len(traits.given)
     kept = traits.kinds.get(view.kind, np.full(N, view.kind == "all")).copy()
-    for wanted, have in ((view.given, traits.given), (view.predicted, traits.predicted)):
+    for wanted, have in ((view.given, traits.given), (view.predicted, traits.predicted), (view.reviewed or None, traits.reviewed)):
         if wanted is not None:
             kept &= np.zeros(N, dtype=bool) if have is None else have == wanted
     if view.truth:

@@ -27,6 +27,16 @@ def is_path(dataset: str) -> bool:
     return dataset not in names()
 
 
+def kept_corrections() -> Path:
+    """Where corrections made on the Fix page are kept: may be read by everybody whom the page is served to."""
+    return home() / "corrections"
+
+
+def home() -> Path:
+    """``EXPLORER_HOME``, else ``~/.memorization-explorer``."""
+    return Path(os.environ.get("EXPLORER_HOME") or Path.home() / ".memorization-explorer").expanduser()
+
+
 def absolute(dataset: str) -> str:
     """Catalogue names as they are; a path made absolute."""
     return str(Path(dataset).expanduser().resolve()) if is_path(dataset) else dataset
@@ -44,18 +54,30 @@ def foreign_set(config: DataConfig) -> str:
     return source
 
 
+def corrections_file(config: DataConfig) -> Path | None:
+    """Absolute path of the file of corrected labels, None where a config names none. Raises ConfigError as ``existing_path``."""
+    asked = config.corrections.strip()
+    return existing_path(asked, "corrections") if asked else None
+
+
 def fingerprint(config: DataConfig) -> str:
     """Text that changes when the data behind a config do: a version, or file names and sizes. Decodes nothing.
 
     Raises:
         ConfigError or DataError: if there is nothing at the path.
     """
-    own = _fingerprint(config.dataset, "dataset")
+    found = [_fingerprint(config.dataset, "dataset")]
     if isinstance(config, RunConfig) and not config.trains:
         from explorer.data.given import given_fingerprint
 
-        return f"{own}{given_fingerprint(config)}"
-    return f"{own}, foreign images: {_fingerprint(foreign_set(config), 'open_set')}" if config.noise == "open_set" else own
+        found.append(given_fingerprint(config))
+    elif config.noise == "open_set":
+        found.append(f", foreign images: {_fingerprint(foreign_set(config), 'open_set')}")
+    if file := corrections_file(config):
+        from explorer.data.corrections import corrections_fingerprint
+
+        found.append(f", corrections: {corrections_fingerprint(file)}")
+    return "".join(found)
 
 
 def _fingerprint(dataset: str, field: str) -> str:
@@ -105,7 +127,7 @@ def _with_a_test_set(config: DataConfig, size: dict[str, int]) -> Dataset:
     if config.dataset == "planted":
         from explorer.data.planted import load_planted
 
-        return load_planted(**size, image_size=config.image_size)
+        return load_planted(**size, image_size=config.image_size, tested=config.test_split == "auto")
     from explorer.data.torchvision_sets import load_torchvision
 
     return load_torchvision(config.dataset, **size, image_size=config.image_size)
@@ -123,7 +145,8 @@ def existing_path(text: str, field: str) -> Path:
         raise ConfigError(field, text, "is not a path") from None
     named = f" nor one of {', '.join(names())}" if field in NAMED else ""
     root = os.environ.get("EXPLORER_DATA_ROOT")
-    if root and not path.is_relative_to(Path(root).resolve()):
+    opened = (root, kept_corrections()) if field == "corrections" else (root,)
+    if root and not any(path.is_relative_to(Path(folder or root).resolve()) for folder in opened):
         raise ConfigError(field, text, f"is {'neither' if named else 'not'} a path below the shared folder {root}{named}")
     if not path.exists():
         raise ConfigError(field, text, f"is {'neither' if named else 'not'} a path that exists{named}")

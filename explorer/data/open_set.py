@@ -69,6 +69,7 @@ def _load(config: DataConfig, count: int, side: int) -> Dataset:
             label_column=_any_column(name),
             image_size=side if side >= LEAST_DRAWN else 0,
             train_size=count + count // 10 + 10 if name == "planted" else 0,  # more than are used: 5 % of them are copies
+            test_split="none" if name == "planted" else "auto",  # a set that is split keeps the split it has
             noise="none",
             data_seed=config.data_seed,
         )

@@ -23,8 +23,8 @@ TRAIN_SIZE, TEST_SIZE, IMAGE_SIZE = 2_000, 1_000, 32
 ATYPICAL_SHARE = NEAR_DUPLICATE_SHARE = 0.05
 
 
-def load_planted(train_size: int = 0, *, seed: int = 0, image_size: int = 0) -> Dataset:
-    """Draw N = ``train_size`` (0: 2,000) training and 1,000 test images, S = ``image_size`` (0: 32) pixels wide and high.
+def load_planted(train_size: int = 0, *, seed: int = 0, image_size: int = 0, tested: bool = True) -> Dataset:
+    """Draw N = ``train_size`` (0: 2,000) training and 1,000 test images (not ``tested``: none), S = ``image_size`` (0: 32) pixels wide.
 
     The same arguments give the same bytes; the test images depend on ``seed`` and ``image_size`` alone.
 
@@ -43,6 +43,7 @@ def load_planted(train_size: int = 0, *, seed: int = 0, image_size: int = 0) -> 
     train_plan, train_art, test_plan, test_art = generator(seed, "planted").spawn(4)
     true_label, given_label, planted = plan(size, round(NEAR_DUPLICATE_SHARE * size), train_plan)
     test_label, _, test_truth = plan(TEST_SIZE, 0, test_plan)
+    test_label = test_label if tested else test_label[:0]
     return Dataset(
         name="planted", class_names=CLASS_NAMES, source_index=freeze(np.arange(size, dtype=np.int64)), source_rows=size, planted=planted,
         train_images=_images(true_label, planted, side, train_art), given_label=given_label, true_label=true_label,

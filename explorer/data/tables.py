@@ -25,7 +25,7 @@ EXPECTED = "a folder or file of Parquet, a folder with one folder of images per 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Labelled:
+class Labelled:
     """Encoded labels of all rows: int64 ``[N]``, ``[N]`` or None, ``[M]`` or None (no test labels)."""
 
     class_names: tuple[str, ...]
@@ -55,12 +55,17 @@ def load_path(
         DataError: for data that cannot be used: what was found, where, and the remedy.
     """
     path = _existing(path)
-    source = open_source(path) if tested else replace(open_source(path), test=None)
-    labelled = _read_labels(source, path, *_chosen_columns(source, path, label_column, true_label_column))
+    source, labelled = open_labelled(path, label_column, true_label_column, tested)
     try:
         return _load(path, source, labelled, image_size, train_size, seed, tested)
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from error
+
+
+def open_labelled(path: Path, label_column: str = "", true_label_column: str = "", tested: bool = True) -> tuple[Source, Labelled]:
+    """What a path holds, and the labels of all rows; decodes no image. Raises ConfigError or DataError as ``load_path``."""
+    source = open_source(path) if tested else replace(open_source(path), test=None)
+    return source, _read_labels(source, path, *_chosen_columns(source, path, label_column, true_label_column))
 
 
 def label_columns(path: Path) -> tuple[str, ...]:
@@ -171,13 +176,13 @@ def _listed(columns: tuple[str, ...]) -> str:
     return ", ".join(columns) or "none"
 
 
-def _read_labels(source: Source, path: Path, given: str, true: str) -> _Labelled:
+def _read_labels(source: Source, path: Path, given: str, true: str) -> Labelled:
     from explorer.data.classes import encode
 
     test = next((column for name in (true, given) if (column := _test_labels(source, name))), None)
     columns = [source.train.labels(name) for name in (given, true) if name]
     names, encoded = encode([*columns, *([test] if test else [])], path.name)
-    return _Labelled(
+    return Labelled(
         class_names=names,
         given=encoded[0],
         true=encoded[1] if true else None,
@@ -194,8 +199,8 @@ def _test_labels(source: Source, name: str) -> Column | None:
     return None if column.missing.all() else column
 
 
-def _load(path: Path, source: Source, labels: _Labelled, image_size: int, train_size: int, seed: int, tested: bool) -> Dataset:
-    train, test, notices = _positions(source, labels, seed, tested)
+def _load(path: Path, source: Source, labels: Labelled, image_size: int, train_size: int, seed: int, tested: bool) -> Dataset:
+    train, test, notices = positions(source, labels, seed, tested)
     train = train[training_subset(labels.given[train], train_size, seed)]
     test_split = source.train if labels.test is None or source.test is None else source.test
     images, kept, more = decode_images(chain(source.train.pictures(train), test_split.pictures(test)), image_size)
@@ -222,7 +227,7 @@ def _load(path: Path, source: Source, labels: _Labelled, image_size: int, train_
     )
 
 
-def _positions(source: Source, labels: _Labelled, seed: int, tested: bool) -> tuple[Array, Array, tuple[str, ...]]:
+def positions(source: Source, labels: Labelled, seed: int, tested: bool) -> tuple[Array, Array, tuple[str, ...]]:
     """Positions of training images (in the training split) and of test images, and what to tell about a hold-out."""
     if not tested:
         return np.arange(len(labels.given)), np.zeros(0, dtype=np.int64), ()

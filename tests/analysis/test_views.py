@@ -10,7 +10,7 @@ import pytest
 
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.analysis.scores import ranking, suspicion
-from explorer.analysis.views import Traits, View, closest_partners, fits, ordered, positions, standing, truth_of
+from explorer.analysis.views import REVIEWS, Traits, View, closest_partners, fits, ordered, positions, standing, truth_of
 from explorer.records import Array
 from tests.support import toy_labels
 
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 GIVEN, TRUE = RNG.integers(0, K, N), RNG.integers(0, K, N)
 TRAITS = Traits(
     given=GIVEN, predicted=RNG.integers(0, K, N), truth=truth_of(toy_labels(GIVEN, TRUE)),
-    kinds={"all": np.ones(N, dtype=bool), "missed": RNG.random(N) < 0.5},
+    kinds={"all": np.ones(N, dtype=bool), "missed": RNG.random(N) < 0.5}, reviewed=np.array(REVIEWS)[np.arange(N) // 7 % 3],
 )  # fmt: skip
 SCORES = {
     "curvature": RNG.integers(0, 12, N).astype(float), "cumulative_loss": RNG.random(N),
@@ -54,6 +54,7 @@ def one_by_one(view: View) -> list[int]:
         and (view.predicted is None or TRAITS.predicted is not None and TRAITS.predicted[n] == view.predicted)
         and (view.truth == "" or view.truth == ("right" if GIVEN[n] == TRUE[n] else "wrong"))
         and (view.only is None or n in view.only.tolist())
+        and view.reviewed in ("", REVIEWS[n // 7 % 3])
     ]  # fmt: skip
     return sorted(kept, key=lambda n: -round(sort_value(view, n), 9) if math.isfinite(sort_value(view, n)) else math.inf)
 
@@ -68,9 +69,9 @@ SORTS = (
 @pytest.mark.parametrize("view", SORTS, ids=lambda view: " ".join([*view.scores, "against"[: 9 * bool(view.against)], view.against]))
 def test_a_view_shows_what_a_loop_over_all_images_finds(view: View) -> None:
     some = np.array([3, 1, 59, 20, 7, 41])
-    filters = itertools.product(("all", "missed"), (None, 1), (None, 2), ("", "right", "wrong"), (None, some))
-    for kind, given, predicted, truth, only in filters:
-        asked = view._replace(kind=kind, given=given, predicted=predicted, truth=truth, only=only)
+    filters = itertools.product(("all", "missed"), (None, 1), (None, 2), ("", "right", "wrong"), (None, some), ("", "yes"))
+    for kind, given, predicted, truth, only, reviewed in filters:
+        asked = view._replace(kind=kind, given=given, predicted=predicted, truth=truth, only=only, reviewed=reviewed)
         values = np.round(standing(asked, SCORES, N), 9)
         found = ordered(values)[fits(asked, TRAITS)[ordered(values)]]
         assert found.tolist() == one_by_one(asked)
@@ -129,8 +130,9 @@ def test_filters_leave_the_traits_as_they_are() -> None:
 
 
 def test_before_the_first_epoch_nothing_is_predicted() -> None:
-    early = TRAITS._replace(predicted=None)
+    early = TRAITS._replace(predicted=None, reviewed=None)
     assert not fits(View(["curvature"], predicted=0), early).any()
+    assert not fits(View(["curvature"], reviewed="no"), early).any()
     assert fits(View(["curvature"]), early).all()
 
 
