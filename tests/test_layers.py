@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "analysis": "config records",
     "runs": "options config records data analysis pipeline",
     "ui": "config records data analysis runs",
-    "__main__": "options config records data training pipeline analysis runs",
+    "commands": "options config records data pipeline analysis runs",
+    "__main__": "options config records data training pipeline analysis runs commands",
 }
 # package -> where it may be imported; app.py is the launcher, which warms what is heavy
 ONLY_IN = {
@@ -104,6 +105,7 @@ def test_every_import_is_in_the_table() -> None:
         ("explorer/pipeline.py", "from explorer.runs.store import RunStore"),
         ("explorer/pipeline.py", "import torch"),
         ("explorer/__main__.py", "from explorer.ui import theme"),
+        ("explorer/commands/run.py", "from explorer.ui import theme"),
         ("app.py", "import torch"),
     ],
 )

@@ -131,13 +131,8 @@ class DuplicateJobs:
 
 @contextlib.contextmanager
 def half_the_processors() -> Iterator[None]:
-    """Leave the others to training and to the page: BLAS threads that wait for each other on a busy machine take ten times as long.
-
-    Numpy's BLAS counts its threads for the whole process, OpenMP (FAISS) for this thread alone; torch, which numbers its results'
-    threads, is left as it is.
-    """
+    """Leave the others to training and to the page: limits OpenMP (FAISS), which counts its threads for this thread alone."""
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-    few, pools = max(1, (os.cpu_count() or 2) // 2), ThreadpoolController()
-    with pools.select(internal_api="openblas").limit(limits=few), pools.select(user_api="openmp").limit(limits=few):
+    with ThreadpoolController().select(user_api="openmp").limit(limits=max(1, (os.cpu_count() or 2) // 2)):
         yield

@@ -16,13 +16,18 @@ from explorer.analysis.scores import compute_scores
 from explorer.config import MemorizationConfig, RunConfig
 from explorer.data.catalogue import fingerprint
 from explorer.pipeline import Prepared
-from explorer.records import Dataset, EpochRecord, FinalRecord, Labels, Progress, Record, Run
+from explorer.records import Dataset, EpochRecord, FinalRecord, Progress, Record, Run
 from explorer.runs.duplicates import execute_duplicates, flag
 from explorer.runs.files import RunFolder
+from explorer.runs.processors import spare_processors
 from explorer.runs.store import RunStore
 
 PACKAGES = ("torch", "torchvision", "numpy", "faiss-cpu", "scikit-learn", "cleanlab", "pyarrow", "pillow")
 SEARCHED = (500, 10_000)  # images among which near-duplicates are looked for by appearance as soon as a run is over
+
+
+class Interruption(BaseException):
+    """Thrown into ``execute``: the run ends although nobody wants it stopped; its words say why. Finished epochs are kept."""
 
 
 def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Generator[Record, None, None]:
@@ -38,6 +43,7 @@ def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Gener
         ConfigError, DataError: before anything is written (but for what only reading all of a file of predictions shows).
         TrainingError, StoreError, OSError: records so far are kept.
     """
+    spare_processors()  # for all that is computed of a run
     config = pipeline.resolve(config)
     run_id = config.run_id(fingerprint(config))
     prepared = pipeline.prepare(config)
@@ -48,6 +54,9 @@ def execute(store: RunStore, config: RunConfig, *, again: bool = False) -> Gener
             yield from _train(folder, config, prepared, again)
         except (GeneratorExit, KeyboardInterrupt):
             store.set_status(run_id, "stopped")
+            raise
+        except Interruption as why:
+            store.set_status(run_id, "interrupted", str(why))
             raise
         except Exception as error:
             store.set_status(run_id, "failed", cause_of(error))
@@ -68,7 +77,7 @@ def cause_of(error: Exception) -> str:
 def _train(folder: RunFolder, config: RunConfig, prepared: Prepared, again: bool) -> Iterator[Record]:
     state = None if again else folder.state()
     if state is None:
-        folder.begin(config, about_run(config, prepared.dataset, prepared.labels), prepared.dataset, prepared.labels)
+        folder.begin(config, about_run(config, prepared), prepared.dataset, prepared.labels)
     else:
         folder.rewind(pipeline.state_epoch(state))
     threads = int(folder.about()["threads"])
@@ -133,8 +142,9 @@ def duplicates_of(
     return found
 
 
-def about_run(config: RunConfig | MemorizationConfig, dataset: Dataset, labels: Labels) -> dict[str, Any]:
-    """What stands beside every figure of a run: versions, device, threads, data and realised noise."""
+def about_run(config: RunConfig | MemorizationConfig, prepared: Prepared) -> dict[str, Any]:
+    """What stands beside every figure of a run: versions, device, threads, data, realised noise and corrections."""
+    dataset, labels = prepared.dataset, prepared.labels
     versions = {"explorer": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -161,4 +171,5 @@ def about_run(config: RunConfig | MemorizationConfig, dataset: Dataset, labels: 
             "asked_transition": labels.asked_transition,
             "transition": labels.transition,
         },
+        "corrections": prepared.corrected._asdict() if prepared.corrected else None,
     }

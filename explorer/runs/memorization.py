@@ -89,7 +89,7 @@ def execute_memorization(root: Path | str, config: MemorizationConfig) -> Genera
 
 
 def _begin(root: Path | str, folder: MemorizationFolder, config: MemorizationConfig, prepared: Prepared) -> None:
-    about = about_run(config, prepared.dataset, prepared.labels)
+    about = about_run(config, prepared)
     none = np.zeros(len(prepared.labels.given_label), dtype=np.int64)
     counts = _earlier(root, config, about) or dict.fromkeys(COUNTS, none)
     folder.write_about(config, about)

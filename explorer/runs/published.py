@@ -55,7 +55,7 @@ def import_published(root: Path | str, path: Path | str, config: MemorizationCon
     digest = hashlib.sha256(np.ascontiguousarray(estimate.memorization).tobytes()).hexdigest()
     folder = MemorizationFolder.of(root, config.run_id(f"{fingerprint(config)} from {path.name} {digest}"))
     with folder.lock():
-        about = about_run(config, prepared.dataset, prepared.labels)
+        about = about_run(config, prepared)
         folder.write_about(config, {**about, "source": path.name, "labels_checked": published.given_label is not None})
         folder.write_table(prepared, estimate, dict.fromkeys(COUNTS, np.zeros(N, dtype=np.int64)))
     return folder.path.name

@@ -8,24 +8,32 @@ from typing import Any
 
 from explorer.analysis.detection import detect
 from explorer.analysis.label_wave import label_wave, prediction_changes
-from explorer.analysis.regions import comparable, regions
 from explorer.analysis.scores import SCORES, forward_passes, suspicion
 from explorer.config import RunConfig
 from explorer.records import Run
 from explorer.runs.execution import scores_of
+from explorer.runs.region_tables import PROBES, RegionTable, region_tables, table_entry
 from explorer.runs.store import RunStore
 
 
-def report(store: RunStore, run_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """One entry per run: run_id, config, status, epochs, scores against truth, region among comparable finished runs, the epoch
-    Label Wave would stop at.
+def report(store: RunStore, run_ids: Sequence[str], tables: Sequence[RegionTable] | None = None) -> list[dict[str, Any]]:
+    """One entry per run: run_id, config, status, epochs, scores against truth, region among comparable finished runs (by the paper's
+    probe), regions (by probe, the table that region is from), the epoch Label Wave would stop at.
 
     Unknown numbers are None. Raises StoreError for an id that is not there.
+
+    Args:
+        tables: of ``region_tables``, where they are known already.
     """
-    return [_report_one(store, store.open(run_id)) for run_id in run_ids]
+    opened = [store.open(run_id) for run_id in run_ids]
+    tables = region_tables(store, about=run_ids) if tables is None else tables
+    return [_report_one(run, tables) for run in opened]
 
 
-def _report_one(store: RunStore, run: Run) -> dict[str, Any]:
+def _report_one(run: Run, tables: Sequence[RegionTable]) -> dict[str, Any]:
+    found: dict[str, dict[str, Any] | None] = dict.fromkeys(PROBES)
+    found |= {table.probe: table_entry(table, run.run_id) for table in tables if table.region_of(run.run_id)}
+    paper = found["paper"]
     return {
         "run_id": run.run_id,
         "config": run.config.to_dict(),
@@ -36,7 +44,8 @@ def _report_one(store: RunStore, run: Run) -> dict[str, Any]:
         "wrong_rate": run.labels.wrong_rate,
         "epochs": [{name: _known(column[i]) for name, column in run.epochs.items()} for i in range(len(run.epochs["epoch"]))],
         "scores": quality(run),
-        "region": region_of(store, run),
+        "region": None if paper is None else paper["region"],
+        "regions": found,
         "label_wave": label_wave(prediction_changes(run.facts.predicted_label)),
     }
 
@@ -54,20 +63,6 @@ def quality(run: Run) -> dict[str, dict[str, Any]]:
         name: {key: _known(value) for key, value in found._asdict().items()} | {"forward_passes": forward_passes(name, run.config)}
         for name, found in judged.items()
     }
-
-
-def region_of(store: RunStore, run: Run) -> int | None:
-    """Region (1 to 4) of a finished run among the finished runs comparable to it; None for fewer than 4 of them."""
-    if run.status != "finished":
-        return None
-    others = [
-        s for s in store.runs()
-        if s.status == "finished" and s.config is not None and comparable(s.config, run.config)
-        and not math.isnan(s.last.get("susceptibility", math.nan))
-    ]  # fmt: skip
-    found = regions([s.last["susceptibility"] for s in others], [s.last["train_accuracy"] for s in others])
-    where = [s.run_id for s in others]
-    return found.region[where.index(run.run_id)] if found and run.run_id in where else None
 
 
 def describe(one: dict[str, Any]) -> str:

@@ -1,10 +1,16 @@
-"""All runs under one root: listing, status, queue, and an index that can be lost."""
+"""All runs under one root: listing, status, names, and an index that can be lost."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
+import os
 import shutil
+import sqlite3
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,7 +151,7 @@ def test_a_damaged_index_says_what_to_do_and_deleting_it_helps(copied: tuple[Run
     for file in store.root.glob("explorer.db*"):
         file.unlink()
     (store.root / "explorer.db").write_bytes(content)
-    with pytest.raises(StoreError, match=r"explorer\.db.*delete it: it is rebuilt"):
+    with pytest.raises(StoreError, match=r"explorer\.db.*move it elsewhere: the index is rebuilt"):
         RunStore(store.root)
     (store.root / "explorer.db").unlink()
     assert [s.run_id for s in RunStore(store.root).runs()] == [run_id]
@@ -174,72 +180,149 @@ def test_a_run_at_rest_needs_no_trainer(copied: tuple[RunStore, str], status: st
     assert store.status(run_id) == (status, "because")
 
 
-# -- queue -----------------------------------------------------------------------------------------
+# -- what a person says of it ----------------------------------------------------------------------
 
 
-def test_first_in_first_out(store: RunStore, tiny: RunConfig) -> None:
-    ids = run_ids(5)
-    for n, run_id in enumerate(ids):
-        store.enqueue(run_id, dataclasses.replace(tiny, seed=n), again=n == 3)
-    assert store.queue() == ids
-    taken = [store.dequeue("cpu") for _ in range(6)]
-    assert taken == [(run_id, dataclasses.replace(tiny, seed=n), n == 3) for n, run_id in enumerate(ids)] + [None]
-    assert store.queue() == []
+def test_name_note_and_star_are_kept(copied: tuple[RunStore, str]) -> None:
+    store, run_id = copied
+    (before,) = store.runs()
+    assert (before.name, before.note, before.starred) == ("", "", False)
+    store.rename(run_id, "  the wide\n one ")
+    store.annotate(run_id, " first line\nsecond line ")
+    store.star(run_id, True)
+    (after,) = RunStore(store.root).runs()
+    assert (after.name, after.note, after.starred) == ("the wide one", "first line\nsecond line", True)
+    store.set_status(run_id, "failed", "a reason")  # and whatever becomes of the run
+    store.star(run_id, False)
+    (last,) = store.runs()
+    assert (last.name, last.note, last.starred, last.status) == ("the wide one", "first line\nsecond line", False, "failed")
 
 
-def test_a_run_waits_once(store: RunStore, tiny: RunConfig) -> None:
-    one, other = run_ids(2)
-    for run_id in (one, other, one, one):
-        store.enqueue(run_id, tiny)
-    assert store.queue() == [one, other]
-    assert store.status(one) == ("queued", "")
+def test_a_run_that_was_copied_in_can_be_named_at_once(copied: tuple[RunStore, str], store: RunStore) -> None:
+    source, run_id = copied
+    shutil.copytree(source.root / run_id, store.root / run_id)
+    store.rename(run_id, "from elsewhere")
+    assert [s.name for s in store.runs()] == ["from elsewhere"]
 
 
-def test_each_device_has_its_own_queue(store: RunStore, tiny: RunConfig) -> None:
-    one, other = run_ids(2)
-    store.enqueue(one, dataclasses.replace(tiny, device="cuda"))
-    store.enqueue(other, tiny)
-    taken = store.dequeue("cpu")
-    assert taken is not None and taken[0] == other
-    assert store.dequeue("cpu") is None
-    assert store.queue() == [one]
+def test_a_name_that_is_no_name_and_a_run_that_is_not_there_are_refused(copied: tuple[RunStore, str]) -> None:
+    store, run_id = copied
+    store.rename(run_id, "x" * 120)
+    with pytest.raises(StoreError, match="at most 120 characters.*121"):
+        store.rename(run_id, "x" * 121)
+    for say in (lambda i: store.rename(i, "x"), lambda i: store.annotate(i, "x"), lambda i: store.star(i, True)):
+        with pytest.raises(StoreError, match="no run"):
+            say("a" * 12)
+        with pytest.raises(StoreError, match="not the id"):
+            say("../../etc")
 
 
-def test_a_waiting_run_can_be_taken_back(store: RunStore, tiny: RunConfig) -> None:
-    (run_id,) = run_ids(1)
-    store.enqueue(run_id, tiny)
-    assert store.remove_from_queue(run_id)
-    assert not store.remove_from_queue(run_id)
-    assert store.dequeue("cpu") is None
+# -- an index of an earlier version, or of several writers -----------------------------------------
 
 
-def test_the_queue_outlives_the_process(store: RunStore, tiny: RunConfig) -> None:
-    ids = run_ids(3)
-    for run_id in ids:
-        store.enqueue(run_id, tiny)
-    assert RunStore(store.root).queue() == ids
+def test_an_index_of_an_earlier_version_gets_what_it_lacks(finished: tuple[RunStore, str], fast_path: Path, tiny: RunConfig) -> None:
+    root, run_id = fast_path / "old", finished[1]
+    shutil.copytree(finished[0].root / run_id, root / run_id)
+    with contextlib.closing(sqlite3.connect(root / "explorer.db")) as db:
+        db.executescript(
+            "CREATE TABLE runs (run_id TEXT PRIMARY KEY, config TEXT NOT NULL, status TEXT NOT NULL, cause TEXT NOT NULL DEFAULT '', "
+            "name TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', created_at REAL NOT NULL, updated_at REAL NOT NULL);"
+            "CREATE TABLE queue (position INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL UNIQUE, device TEXT NOT NULL, "
+            "again INTEGER NOT NULL);"
+        )
+        row = (run_id, tiny.to_json(), "finished", "", "an old name", "", 12.0, 13.0)
+        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.commit()
+    stores: list[RunStore] = []
+    together([lambda: stores.append(RunStore(root)) for _ in range(6)])  # all of them find it old
+    (summary,) = stores[0].runs()
+    assert (summary.name, summary.created_at, summary.starred) == ("an old name", 12.0, False)
+    stores[1].star(run_id, True)
+    assert [s.starred for s in stores[2].runs()] == [True]
+    assert stores[3].deleted() == [] and not stores[4].queue_paused
 
 
-def test_no_run_is_taken_twice(store: RunStore, tiny: RunConfig) -> None:
-    ids = run_ids(24)
-    for run_id in ids:
-        store.enqueue(run_id, tiny)
-    taken: list[str] = []
-    errors: list[BaseException] = []
+def together(work: list[Callable[[], object]]) -> None:
+    """All at once, each in a thread; the first failure is raised."""
+    with ThreadPoolExecutor(len(work)) as pool:
+        for done in [pool.submit(each) for each in work]:
+            done.result(60)
 
-    def take() -> None:
-        mine = RunStore(store.root)
-        try:
-            while (found := mine.dequeue("cpu")) is not None:
-                taken.append(found[0])
-        except BaseException as error:
-            errors.append(error)
 
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
-    assert errors == []
-    assert sorted(taken) == ids
+# -- many runs -------------------------------------------------------------------------------------
+
+
+def test_what_did_not_change_is_not_read_again(copied: tuple[RunStore, str]) -> None:
+    store, run_id = copied
+    path = store.root / run_id / "epochs.csv"
+    (before,) = store.runs()
+    content, stat = path.read_bytes(), path.stat()
+    with open(path, "r+b") as file:
+        file.write(b"\xff" * len(content))  # the same file, as long and as old as before: nobody writes so
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert store.runs() == [before]
+    assert [s.status for s in RunStore(store.root).runs()] == ["damaged"]  # whoever reads it sees it
+    os.utime(path)
+    assert [s.status for s in store.runs()] == ["damaged"]
+    path.write_bytes(content)
+    assert [(s.status, repr(s.last)) for s in store.runs()] == [("finished", repr(before.last))]
+
+
+def test_a_new_epoch_new_settings_and_a_run_trained_anew_are_seen(copied: tuple[RunStore, str], tiny: RunConfig) -> None:
+    store, run_id = copied
+    folder, rows = store.folder(run_id), store.folder(run_id).rows()
+    for last in (2, 1):
+        folder.rewind(last)
+        assert [s.last for s in store.runs()] == [rows[last]]
+    about = json.loads((folder.path / "config.json").read_text())
+    (folder.path / "config.json").write_text(json.dumps(about | {"config": "nonsense"}))
+    assert [s.status for s in store.runs()] == ["damaged"]
+
+
+def test_the_list_holds_while_others_write(copied: tuple[RunStore, str], tiny: RunConfig) -> None:
+    """Lists taken while runs are copied in, moved out and written by other threads: each run is in it whole, or not at all."""
+    store, run_id = copied
+    rows = [store.folder(run_id).rows()[-1]] * 2 + [{}]
+    ids, stop, lists = run_ids(6), threading.Event(), []
+
+    def look() -> None:
+        while not stop.is_set():
+            lists.append(store.runs())
+
+    def write() -> None:
+        other = RunStore(store.root)
+        for other_id in ids * 2:
+            shutil.copytree(store.root / run_id, store.root / f"{other_id}.tmp")
+            os.rename(store.root / f"{other_id}.tmp", store.root / other_id)
+            other.set_status(other_id, "stopped")
+            other.folder(other_id).rewind(1)
+            other.delete([other_id])
+        stop.set()
+
+    try:
+        together([write, look, look])
+    finally:
+        stop.set()
+    assert len(lists) > 2
+    for summary in (s for each in lists for s in each):
+        assert summary.run_id in (run_id, *ids)
+        if summary.config is None:  # its folder went away while it was read
+            assert "is missing" in summary.cause and summary.run_id != run_id
+        else:
+            assert summary.last.keys() in ({}.keys(), rows[0].keys())
+
+
+def test_disk_use_is_that_of_all_files_and_follows_the_run(copied: tuple[RunStore, str]) -> None:
+    store, run_id = copied
+    folder = store.root / run_id
+
+    def whole() -> int:
+        return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+    assert store.disk_use(run_id) == whole() > 10_000
+    before = whole()
+    store.folder(run_id).rewind(1)
+    assert store.disk_use(run_id) == whole() < before
+    (folder / "checkpoint.pt").unlink()
+    assert store.disk_use(run_id) == whole()
+    assert store.disk_use("a" * 12) == 0

@@ -268,7 +268,8 @@ def test_close_stops_and_joins_and_may_be_called_twice(store: RunStore, endless:
         when(worker, store, run_id, "the pause", lambda now: now.state == "paused")
     worker.close()
     assert [t for t in threading.enumerate() if t.name.startswith("trainer-")] == []
-    assert store.status(run_id) == ("stopped", "")
+    status, cause = store.status(run_id)
+    assert status == "interrupted" and "server was closed" in cause  # nobody stopped it
     assert store.queue() == [waiting]
     worker.close()
     worker.submit(dataclasses.replace(quick, seed=7))  # too late to be trained, kept in the queue
@@ -290,7 +291,7 @@ def test_close_right_after_submit_ends_however_far_the_thread_has_come(store: Ru
     time.sleep(0.002 * number)
     worker.close(timeout=20)
     assert [t for t in threading.enumerate() if t.name.startswith("trainer-")] == []
-    assert store.status(run_id)[0] in ("queued", "stopped")
+    assert store.status(run_id)[0] in ("queued", "interrupted")
 
 
 def test_orders_for_runs_that_are_not_there_do_nothing(worker: Worker, store: RunStore) -> None:
@@ -337,7 +338,7 @@ def test_threads_that_press_everything_at_random_break_nothing(store: RunStore, 
     assert errors == []
     assert [t for t in threading.enumerate() if t.name.startswith("trainer-")] == []
     for summary in store.runs():
-        assert summary.status in ("queued", "stopped", "finished"), summary
+        assert summary.status in ("queued", "stopped", "interrupted", "finished"), summary
         assert not store.folder(summary.run_id).is_locked()
     for _ in execute(store, quick):  # and whatever state it was left in, it can be continued
         pass
@@ -387,3 +388,22 @@ def test_a_queue_left_behind_is_taken_up_by_the_next_worker(store: RunStore, qui
         assert store.queue() == []
     finally:
         worker.close()
+
+
+def test_a_run_that_a_person_stopped_is_stopped_even_if_the_server_is_closed_at_once(store: RunStore, endless: RunConfig) -> None:
+    worker = Worker(store)
+    run_id = worker.submit(endless)
+    when(worker, store, run_id, "training", training)
+    worker.stop(run_id)
+    worker.close()
+    assert store.status(run_id) == ("stopped", "")
+
+
+def test_nothing_is_busy_while_the_queue_is_paused(worker: Worker, store: RunStore, quick: RunConfig) -> None:
+    store.pause_queue()
+    run_id = worker.submit(quick)
+    time.sleep(0.05)
+    assert not worker.busy and store.queue() == [run_id] and store.status(run_id)[0] == "queued"
+    worker.resume_queue()
+    assert worker.busy
+    reach(store, run_id, "finished")
