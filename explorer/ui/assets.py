@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,18 +18,30 @@ from explorer.ui.theme import Palette, colours
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _PLOTLY = files("plotly") / "package_data" / "plotly.min.js"
+_CHART_FILES = Path(__file__).parent / "chart_files.js"
+
+
+@cache
+def drawing_version() -> str:
+    """Changes with what the route below serves."""
+    return f"{version('plotly')}-{hashlib.sha256(_CHART_FILES.read_bytes()).hexdigest()[:8]}"
+
+
+def _script() -> bytes:
+    """plotly.js, then what charts can be taken away as."""
+    return _PLOTLY.read_bytes() + b"\n" + source(_CHART_FILES).encode()
 
 
 @cache
 def _plotly_gzip() -> bytes:
     """Compressed once per server process, not once per visitor."""
-    return gzip.compress(_PLOTLY.read_bytes(), compresslevel=6)
+    return gzip.compress(_script(), compresslevel=6)
 
 
 def _plotly(request: Request) -> Response:
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
     if "gzip" not in request.headers.get("accept-encoding", ""):
-        return Response(_PLOTLY.read_bytes(), media_type="text/javascript", headers=headers)
+        return Response(_script(), media_type="text/javascript", headers=headers)
     return Response(_plotly_gzip(), media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
 
 

@@ -18,7 +18,10 @@ from explorer.runs.kept import kept_score
 from explorer.ui.gallery import Card, image_url
 from explorer.ui.services import get_store, load_dataset
 
-ORIGINS = {"flipped": "flipped", "planted": "planted wrong copy", "recorded": "wrong in the data", "foreign": "foreign image"}
+ORIGINS = {
+    "flipped": "flipped", "planted": "planted wrong copy", "recorded": "wrong in the data", "foreign": "foreign image",
+    "reviewed": "wrong since its review",
+}  # fmt: skip
 NONE_OF_THE_CLASSES = "none of the classes"  # what an image of another set shows
 CUT_SAMPLE = 512  # images whose nearest neighbour tells what a typical distance is
 CARD_PIXELS = 192  # of the longer side: a card shows no more, and hundreds of them travel in one message

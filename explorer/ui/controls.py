@@ -18,7 +18,7 @@ from explorer.ui import theme
 from explorer.ui.controls_model import advanced, model, read_words
 from explorer.ui.controls_noise import noise, wrong_words
 from explorer.ui.gallery import image_url
-from explorer.ui.services import get_store, load_source
+from explorer.ui.services import get_store, load_labels, load_source
 from explorer.ui.words import OWN, label, word
 
 
@@ -44,6 +44,8 @@ def sidebar() -> Choice:
         config = _config(errors)
         if config is not None and dataset is not None and not config.trains:
             config = _readable(config, dataset, errors)
+        if config is not None and dataset is not None and here and config.corrections.strip():
+            config = _correctable(config, errors)
         for text in errors.values():
             st.error(text)
         with st.container(key="start_box"):  # stays in sight: see style.css
@@ -177,9 +179,25 @@ def _readable(config: RunConfig, dataset: Dataset, errors: dict[str, str]) -> Ru
     return config
 
 
+def _correctable(config: RunConfig, errors: dict[str, str]) -> RunConfig | None:
+    """The config, or None where the corrections it names cannot be applied to these images."""
+    try:
+        load_labels(config)
+    except ConfigError as error:
+        errors[error.field] = f"{error.field}: {error.value!r} {error.why}."
+    except (DataError, OSError) as error:
+        errors["corrections"] = f"corrections: {str(error).rstrip('.')}."
+    return None if errors else config
+
+
+def _wrong_rate(config: RunConfig, dataset: Dataset) -> float | None:
+    """Share of wrong labels the run would start from, None where truth is unknown."""
+    return load_labels(config)[1].wrong_rate if config.corrections.strip() else expected_wrong_rate(config.canonical(), dataset)
+
+
 def _expectation(config: RunConfig, dataset: Dataset) -> None:
     """Wrong rate, time and memory to expect, before the start."""
-    lines = [wrong_words(expected_wrong_rate(config.canonical(), dataset))]
+    lines = [wrong_words(_wrong_rate(config, dataset))]
     train, test = len(dataset.given_label), len(dataset.test_label)
     try:
         expected = estimate(get_store(), config, dataset.train_images.shape, test, dataset.num_classes)

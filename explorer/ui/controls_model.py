@@ -94,18 +94,24 @@ def advanced() -> None:
     with st.expander("Advanced"):
         if st.session_state.model == UNTRAINED:
             fields.numbers({"data_seed": 1, "train_size": 500, "image_size": 8})
+            _corrections()
             return
         fields.numbers(
             {"seed": 1, "data_seed": 1, "lr": 0.01, "momentum": 0.1, "batch_size": 16, "weight_decay": 1e-4, "train_size": 500,
              "image_size": 8, "susceptibility_lr": 0.01, "width": 8},
             formats=dict.fromkeys(("lr", "weight_decay", "susceptibility_lr"), "%.4g"), helps={"weight_decay": NO_DECAY},
         )  # fmt: skip
+        _corrections()
         fields.select("test_split")
         fields.select("schedule")
         fields.select("augment")
         _curvature()
         _extra_passes()
         fields.select("device")
+
+
+def _corrections() -> None:
+    st.text_input(label("corrections"), key="corrections", placeholder="none", help=OPTIONS["corrections"].help)
 
 
 def _curvature() -> None:

@@ -109,7 +109,7 @@ def _show_noise(config: DataConfig, dataset: Dataset) -> None:
     st.markdown(f"{said} {wrong_words(expected_wrong_rate(config, dataset))}")
     T = expected_transition(config, dataset)
     if T is not None:
-        show_transition(T, dataset.class_names, key="T_expected", height=PICTURE)
+        show_transition(T, dataset.class_names, key="T_expected", height=PICTURE, of="")
     elif config.noise == "open_set":
         st.markdown("No transition matrix describes it: what a foreign image shows is none of the classes.")
 
@@ -118,8 +118,12 @@ def wrong_words(wrong: float | None) -> str:
     return "Which labels are wrong is not known here." if wrong is None else f"**{theme.percent(wrong)}** of the labels will be wrong."
 
 
-def show_transition(T: Array, class_names: Sequence[str], *, key: str, height: int, top: float | None = None) -> None:
-    """T as a picture, its colours in words, and what stands out. top: end of the colour scale, where several share it."""
+def show_transition(
+    T: Array, class_names: Sequence[str], *, key: str, height: int, top: float | None = None, of: str | None = None
+) -> None:  # fmt: skip
+    """T as a picture, its colours in words, and what stands out. top: end of the colour scale, where several share it. of: see
+    ``live_chart``."""
     info = transition_info(T, class_names, top=top)
-    live_chart(transition_figure(info, palette(), height), key=key, height=height, alt=f"Transition matrix. {confusion_words(info)}")
-    st.caption(f":blue[■] right label, :orange[■] wrong label: the fuller, the more frequent. {plain(confusion_words(info))}")
+    words = confusion_words(info)
+    live_chart(transition_figure(info, palette(), height), key=key, height=height, alt=f"Transition matrix. {words}", of=of)
+    st.caption(f":blue[■] right label, :orange[■] wrong label: the fuller, the more frequent. {plain(words)}")

@@ -146,7 +146,7 @@ def curves_figure(info: CurvesInfo, palette: Palette, height: int = 260, *, axis
         "data": [*changes, *lines],
         "layout": layout(
             palette, height, (60, 176, 10, 44 if axis_title else 26), annotations=labels + words, hovermode="x unified",
-            shapes=chosen + rules,
+            shapes=chosen + rules, meta={"x": "epoch"},
             xaxis=epoch_axis(palette, info.last, words="epoch" if axis_title else "", unifiedhovertitle={"text": "epoch %{x}"}),
             yaxis=axis("share of images (%)", palette, range=[0, 1.04], tickformat=PERCENT, dtick=0.2 if height > 160 else 0.5),
         ),

@@ -111,7 +111,7 @@ def history_figure(info: HistoryInfo, palette: Palette, height: int = 340) -> Fi
     return {
         "data": [loss, margin, *_strip(info, palette)],
         "layout": layout(
-            palette, height, (64, 110, 10, 44), shapes=[zero], hovermode="x unified", bargap=0,
+            palette, height, (64, 110, 10, 44), shapes=[zero], hovermode="x unified", bargap=0, meta={"detail": "predicted"},
             annotations=[*labels, _strip_words(info, palette)],
             xaxis=epoch_axis(palette, last, anchor="y3", range=[info.epoch[0] - 0.6, last + 0.6], unifiedhovertitle={"text": "epoch %{x}"}),
             yaxis=axis("loss (nats)", palette, domain=[0.66, 1.0], rangemode="tozero", nticks=4),

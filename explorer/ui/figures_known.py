@@ -121,6 +121,7 @@ def known_figure(info: KnownInfo, palette: Palette, height: int = 320) -> Figure
             palette, height, (60, 200, 22, 44), shapes=marks, hovermode="x unified",
             annotations=[*_ends(info, palette, low, top, drawing), *words],
             xaxis=epoch_axis(palette, info.last, unifiedhovertitle={"text": "epoch %{x}"}),
+            meta={"y": "memorized (share of wrong labels)"},
             yaxis={"range": [0, 1.04], "visible": False, "fixedrange": True},  # of the share behind; what overlays it is drawn above
             yaxis2=axis("AUROC", palette, overlaying="y", side="left", range=[low, top], tickformat=".1f", dtick=0.1),
         ),

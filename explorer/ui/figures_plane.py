@@ -224,6 +224,7 @@ def plane_figure(info: PlaneInfo, palette: Palette, height: int = 260) -> Figure
         "data": traces,
         "layout": layout(
             palette, height, (60, 16, 22 if info.region else 12, 46), shapes=shapes + lines, annotations=words + corners,
+            meta={"detail": "epoch or run"},
             xaxis=axis(info.across, palette, range=list(info.x_range), nticks=7),
             yaxis=axis("training accuracy on given labels (%)", palette, range=list(info.y_range), tickformat=PERCENT, dtick=step),
         ),

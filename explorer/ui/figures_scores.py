@@ -110,6 +110,7 @@ def _rows(info: DistributionInfo, palette: Palette, height: int) -> Figure:
         "data": traces,
         "layout": layout(
             palette, height, (24, 24, 26, 44), annotations=[*words, *more], shapes=lines, hovermode="x",
+            meta={"detail": "share of images"},
             xaxis=axis(info.score, palette, nticks=8, showgrid=False),
             yaxis={"range": [0, len(info.groups)], "visible": False, "fixedrange": True},
         ),

@@ -43,7 +43,7 @@ function createCard(gallery, id) {
     each.decoding = "async"
     each.onload = () => each.classList.toggle("pixelated", Math.max(each.naturalWidth, each.naturalHeight) < 64)
   }
-  root.onclick = () => { focusCard(gallery, root); mark(gallery, id); gallery.send("clicked", id) }
+  root.onclick = () => { focusCard(gallery, root); mark(gallery, id); if (!follow(gallery, id)) gallery.send("clicked", id) }
   root.onpointerenter = root.onfocus = () => showSpark(gallery, id)
   return { root, pictures, frame, words, image, twin, partner, caption, badge, label, note, bar, fill, data: {}, text: "" }
 }
@@ -99,6 +99,12 @@ function mark(gallery, id) {
   for (const [each, { root }] of gallery.cards) root.setAttribute("aria-selected", String(each === id))
 }
 
+// Where whoever looks has moved to is told at once, with the order it was told under: keys pressed elsewhere are for this card.
+function follow(gallery, id) {
+  if (gallery.follows) gallery.hold("focused", [id, gallery.told])
+  return gallery.follows
+}
+
 // The card above (-1) or below (1), at least so many pixels away: of the nearest such row the one nearest in it.
 function across(roots, from, direction, distance = 1) {
   const middle = (root) => root.offsetLeft + root.offsetWidth / 2
@@ -110,9 +116,9 @@ function across(roots, from, direction, distance = 1) {
   return ahead.filter((root) => away(root) === row).sort((a, b) => Math.abs(middle(a) - middle(from)) - Math.abs(middle(b) - middle(from)))[0]
 }
 
-function move(gallery, event) {
+function move(gallery, event, from = event.target.closest(".card")) {
   const roots = [...gallery.list.children]
-  const here = roots.indexOf(event.target.closest(".card"))
+  const here = roots.indexOf(from)
   if (here < 0) return
   if (event.key === "Enter" || event.key === " ") {
     event.preventDefault()
@@ -128,7 +134,17 @@ function move(gallery, event) {
   if (!(event.key in targets) || event.ctrlKey || event.metaKey || event.altKey) return
   event.preventDefault()
   const target = targets[event.key]()
-  if (target) focusCard(gallery, target)
+  if (!target) return
+  focusCard(gallery, target)
+  if (gallery.follows) target.click()
+}
+
+// Arrows, wherever the focus is, where the cards are followed.
+function steer(gallery, event) {
+  const typing = event.composedPath().some((node) => node.matches?.(TYPING + ", [role=tab], [role=slider], [role=radio], [role=option]"))
+  if (!gallery.follows || event.defaultPrevented || typing || !gallery.list.checkVisibility()) return
+  const marked = [...gallery.list.children].find((root) => root.ariaSelected === "true")
+  if (marked && event.key !== "Enter" && event.key !== " ") move(gallery, event, marked)
 }
 
 // j and k, wherever the focus is, but never while somebody types.
@@ -164,7 +180,7 @@ function create(parent) {
   const empty = element("p", "empty", parent)
   const gallery = { list, empty, cards: new Map(), send: () => {}, told: -1 }
   list.onkeydown = (event) => move(gallery, event)
-  gallery.onkey = (event) => walk(gallery, event)
+  gallery.onkey = (event) => { walk(gallery, event); steer(gallery, event) }
   document.addEventListener("keydown", gallery.onkey)
   return gallery
 }
@@ -191,8 +207,10 @@ function reconcile(gallery, cards, compact) {
 
 // What is marked is told when it changed elsewhere; what was clicked here is marked already.
 function remark(gallery, [id, order]) {
+  const moved = gallery.follows && order !== gallery.told
   mark(gallery, order === gallery.told ? gallery.marked : id)
   gallery.told = order
+  if (moved && gallery.cards.has(id)) reveal(gallery, gallery.cards.get(id).root)
   if (gallery.turning && gallery.cards.has(id)) {
     gallery.turning = false
     reveal(gallery, gallery.cards.get(id).root)
@@ -207,11 +225,13 @@ function followTheme(gallery, dark, element, send) {
   gallery.asked = now === dark ? undefined : now
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement, setTriggerValue, setStateValue }) {
   if (!galleries.has(parentElement)) galleries.set(parentElement, create(parentElement))
   const gallery = galleries.get(parentElement)
   const { list, empty } = gallery
   gallery.send = setTriggerValue
+  gallery.hold = setStateValue
+  gallery.follows = !!data.follow
   gallery.walk = data.walk
   list.setAttribute("aria-label", data.label)
   list.classList.toggle("compact", data.compact)

@@ -148,7 +148,7 @@ def _colours(palette: Palette) -> dict[str, str]:
 def gallery(
     cards: Sequence[Card], *, key: str, columns: int | None = None, size: int | None = None, compact: bool = False,
     pairs: bool = False, selected: int = -1, walk: tuple[bool, bool] | None = None, on_click: Callable[[int], None] | None = None,
-    on_turn: Callable[[int], None] | None = None, label: str = "Images", empty: str = "No images to show.",
+    on_turn: Callable[[int], None] | None = None, follow: int | None = None, label: str = "Images", empty: str = "No images to show.",
 ) -> int | None:  # fmt: skip
     """Draw the cards; the example id of the card just clicked (once, in the rerun it causes), else None.
 
@@ -156,6 +156,8 @@ def gallery(
     column, the near duplicate below the words. pairs: the near duplicate as large as the image. selected: the example to mark.
     walk: let the keys j and k move through the cards wherever the focus is; whether there are cards before, and after these.
     on_click: called with the example before the page is drawn again; on_turn: with -1 or 1 where a key leads beyond these cards.
+    follow: number of this order to mark ``selected``; then arrows move the mark wherever the focus is, and ``focused`` in the state of
+    the component is at every moment (example, number of the order it was moved under).
     label: what the list is, for screen readers. empty: said when there are no cards.
     """
     colours, pixels = palette(), cards[0].pixels if cards and not compact else 0
@@ -163,7 +165,8 @@ def gallery(
     data = {
         "dark": colours.dark,
         "cards": [card_data(card) for card in cards],
-        "selected": _told(key, selected, [card.example for card in cards]),
+        "selected": _told(key, selected, [card.example for card in cards]) if follow is None else [selected, follow],
+        "follow": follow is not None,
         "walk": walk,
         "columns": columns,
         "size": size,
@@ -175,8 +178,9 @@ def gallery(
         "colours": _colours(colours),
     }
     clicked = _component(
-        key=key, data=data, on_clicked_change=lambda: _clicked(key, on_click), on_turned_change=lambda: _turned(key, on_turn)
-    ).clicked
+        key=key, data=data, on_clicked_change=lambda: _clicked(key, on_click), on_turned_change=lambda: _turned(key, on_turn),
+        on_focused_change=_moved,
+    ).clicked  # fmt: skip
     return None if clicked is None else int(clicked)
 
 
@@ -187,6 +191,10 @@ def _clicked(key: str, then: Callable[[int], None] | None) -> None:
         st.session_state[f"{key}_marked"]["shown"] = int(clicked)
     if clicked is not None and then is not None:
         then(int(clicked))
+
+
+def _moved() -> None:
+    """What follows the mark reads it when it is drawn again."""
 
 
 def _turned(key: str, then: Callable[[int], None] | None) -> None:

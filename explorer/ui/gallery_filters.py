@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from explorer.analysis.kinds import KINDS
 from explorer.analysis.scores import SCORES
-from explorer.analysis.views import TRUTHS, Traits, View
+from explorer.analysis.views import REVIEWS, TRUTHS, Traits, View
 from explorer.records import Array, Run
 from explorer.ui import selection, state
 from explorer.ui.listing import class_sizes
 
 PER_PAGE = ("60", "240")
 ROW = ("score", "show", "cls")  # in sight
-MORE = ("with", "against", "looks", "truth")  # in a popover, counted on its button
+MORE = ("with", "against", "looks", "truth", "reviewed")  # in a popover, counted on its button
 PAGES_WIDTH = 290  # pixels; where it is as wide as its content, Streamlit leaves out the second of two pages
 DATA_ORDER = ""  # stands for a score where a run has none
+REVIEWED = {"no": "not yet", "yes": "yes", "dispute": "in dispute"}
 SIGNS = ("high", "low")  # sorted against another score: high by the first and low by the other, or the other way round
 
 
@@ -43,6 +45,7 @@ def choose_view(run: Run, scores: dict[str, Array], traits: Traits) -> View:
     return View(
         (now["score"], *now["with"]) if scores else (), now["against"], now["sign"] == "low", now["show"],
         _class(run, now["cls"]), _class(run, now["looks"]), now["truth"], None if picked is None else picked.examples,
+        now["reviewed"],
     )  # fmt: skip
 
 
@@ -60,8 +63,10 @@ def _options(run: Run, names: list[str], standard: str, traits: Traits) -> dict[
     options = {
         "show": kinds, "cls": classes, "against": rest, "sign": list(SIGNS), "looks": classes if traits.predicted is not None else [""],
         "truth": ["", *(truth for truth in TRUTHS if (traits.truth == truth).any())],
+        "reviewed": ["", *(each for each in REVIEWS if traits.reviewed is not None and (traits.reviewed == each).any())],
     }  # fmt: skip
-    defaults, words = {"show": "all", "sign": "high"}, {"show": "kind of images", "against": "score", "sign": "order", "truth": "truth"}
+    defaults = {"show": "all", "sign": "high"}
+    words = {"show": "kind of images", "against": "score", "sign": "order", "truth": "truth", "reviewed": "state of review"}
     for name, offered in options.items():
         state.linked(name, offered, defaults.get(name, ""), words.get(name, "class"))
     return options | {"score": names, "with": others}
@@ -97,6 +102,14 @@ def _more(options: dict[str, list[str]], now: dict[str, str], traits: Traits) ->
         )  # fmt: skip
     elif "unknown" in options["truth"]:
         st.caption("Whether a given label is right is not known in this run.")
+    if len(options["reviewed"]) > 2:
+        texts = {
+            name: f"{REVIEWED[name]} ({np.count_nonzero(traits.reviewed == name):,})" if name else "any" for name in options["reviewed"]
+        }
+        st.segmented_control(
+            "Decided in review", list(texts), key=state.reworded("view_reviewed", texts), required=True, on_change=_from_the_start,
+            format_func=texts.__getitem__,
+        )  # fmt: skip
     st.button("Reset all filters", on_click=lambda: state.forget(*ROW, *MORE, "sign", "page"), width="stretch")
 
 

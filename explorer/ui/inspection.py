@@ -8,6 +8,7 @@ import streamlit as st
 from explorer.analysis.views import View
 from explorer.records import Array, Finding, Run, StoreError
 from explorer.ui import cards, gallery_filters, own_data, selection, state
+from explorer.ui.fix_log import reviewed_of
 from explorer.ui.gallery import gallery
 from explorer.ui.listing import Listing, findings_of, listing, traits_of
 from explorer.ui.one_image import show_image
@@ -16,6 +17,7 @@ from explorer.ui.selection import Selection
 from explorer.ui.services import get_readings, get_store
 from explorer.ui.words import STATUS_WORDS, describe, plain
 
+QUESTION = "Which images were memorized?"
 NO_SCORES = "To have scores to sort by, give predictions or embeddings of a network, or train one."
 
 
@@ -25,17 +27,18 @@ def choose_run() -> Run | None:
     with right:
         own_data.offer()  # first: what it has read is one of the runs
     with left:
-        run = _listed_run()
+        run = listed_run(QUESTION)
     if run is not None:
         selection.follow(run)
     return run
 
 
-def _listed_run() -> Run | None:
+def listed_run(question: str) -> Run | None:
+    """The run to look into; ``question`` is the title of the page where there is none yet."""
     runs = {s.run_id: s for s in get_store().runs() if s.config is not None and s.last.get("epoch", -1) >= 1}
     wanted = state.page_value("run")
     if not runs:
-        st.title("Which images were memorized?")
+        st.title(question)
         st.markdown("There is no run to look into yet. Train one first: the default takes less than a minute.")
         st.page_link("train.py", label="Go to Train", icon=":material/arrow_back:")
         return None
@@ -58,7 +61,7 @@ def _listed_run() -> Run | None:
 
 
 def _another_run() -> None:
-    state.forget("page", "image", "cell", "cut_pairs")
+    state.forget("page", "image", "cell", "cut_pairs", "at")
     st.session_state["url_run"] = st.session_state["chosen_run"]
 
 
@@ -83,7 +86,7 @@ def show_gallery(run: Run) -> None:
     pairs, now = near_duplicates_of(run), (run.run_id, run.last_epoch, run.status)
     _findings(findings_of(*now, run, scores, pairs))
     _picked(selection.selection(run.run_id))
-    traits = traits_of(*now, run, pairs)
+    traits = traits_of(*now, run, pairs)._replace(reviewed=reviewed_of(run))
     view = gallery_filters.choose_view(run, scores, traits)
     found = listing(run, view, scores, traits)
     left, right = st.columns([1.55, 1], gap="medium")

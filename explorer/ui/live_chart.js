@@ -6,7 +6,7 @@ const CONFIG = {
   displaylogo: false,
   responsive: false,
   doubleClick: "reset",
-  displayModeBar: false,
+  displayModeBar: "hover",
 }
 
 // The folder the app is served from, whatever the page's own address and any proxy in front.
@@ -34,7 +34,7 @@ function plotly(version) {
 function create(parent) {
   const plot = document.createElement("div")
   plot.className = "live-chart"
-  plot.setAttribute("role", "img")
+  plot.setAttribute("role", "figure") // not img: that would hide its buttons
   parent.append(plot)
   const chart = { plot, text: "", figure: null, drawn: null, busy: false, held: false, hidden: new Set(), pointer: null }
   chart.press = () => { chart.held = true }
@@ -106,6 +106,7 @@ async function draw(chart) {
     if (first) chart.plot.textContent = ""
     const { data, layout } = prepared(chart)
     Object.assign(chart, { drawn: chart.text, width: chart.plot.clientWidth, shown: chart.hidden.size })
+    CONFIG.modeBarButtons ??= [window.explorerChartFiles.buttons]
     await library.react(chart.plot, data, layout, CONFIG)
     if (first) listen(chart)
     hoverAgain(chart)
@@ -129,10 +130,11 @@ function followTheme(chart, dark, element, send) {
 export default function ({ data, parentElement, setTriggerValue }) {
   if (!charts.has(parentElement)) charts.set(parentElement, create(parentElement))
   const chart = charts.get(parentElement)
-  const { figure, height, alt, clickable, version, dark } = data
+  const { figure, height, alt, clickable, version, dark, about } = data
   Object.assign(chart, { figure, height, clickable, version, send: setTriggerValue, text: JSON.stringify(figure) + height })
   chart.plot.style.height = `${height}px`
   chart.plot.setAttribute("aria-label", alt)
+  chart.plot.explorerAbout = about
   followTheme(chart, dark, chart.plot, setTriggerValue)
   draw(chart)
   return () => destroy(parentElement)

@@ -59,6 +59,13 @@ def _labels(run: Run, dataset: Dataset, n: int) -> None:
         st.markdown(f"**Image {run.source_index[n]}**{f' · {badge}' if badge else ''}")
         predicted = f"last predicted **{last[0]}**" if last else "not predicted"
         st.markdown(f"given **{plain(given)}**  \n{predicted}  \n{f'true **{plain(true)}**' if true is not None else 'true label unknown'}")
+        st.button("Review this label", icon=":material/fact_check:", type="tertiary", key="review_image", on_click=_review, args=(n,))
+
+
+def _review(n: int) -> None:
+    """To the image on the Fix page."""
+    st.session_state.update(fix_open=n, go_to="fix.py", url_tab="")
+    st.session_state.pop("fix_tab", None)
 
 
 def _why(run: Run, n: int, scores: dict[str, Array], near: Neighbors | None) -> None:

@@ -27,7 +27,7 @@ PROBE_WORDS = {"paper": "paper's probe", "fixed": "fixed-rate probe"}
 TOP_WORDS = {"mean": "mean so far", "epoch": "this epoch"}
 ORIGIN_WORDS = {
     "flipped": "flipped", "planted": "planted wrong copies", "recorded": "wrong in the data",
-    "foreign": "foreign images, none of the classes",
+    "foreign": "foreign images, none of the classes", "reviewed": "wrong since their review",
 }  # fmt: skip
 
 

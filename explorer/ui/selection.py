@@ -25,7 +25,7 @@ def select(run_id: str, examples: Array, words: str) -> None:
     """Let the gallery show these images of a run, whatever it was asked for before, until another choice or ``clear``."""
     picked = Selection(np.asarray(examples, dtype=np.int64), words)
     st.session_state["selection"] = (run_id, picked)
-    state.forget("show", "cls", "looks", "truth", "page", "image")
+    state.forget("show", "cls", "looks", "truth", "reviewed", "page", "image")
     st.session_state["url_only"] = link(picked)
 
 

@@ -10,9 +10,11 @@ import streamlit as st
 
 from explorer.config import DataConfig
 from explorer.data.catalogue import fingerprint
+from explorer.data.corrections import correct
 from explorer.data.noise import add_noise
 from explorer.records import Dataset, Labels, Run
 from explorer.runs.duplicate_jobs import DuplicateJobs
+from explorer.runs.reviews import Reviews
 from explorer.runs.store import RunStore
 from explorer.runs.worker import Worker
 
@@ -32,6 +34,12 @@ def get_worker() -> Worker:
 def get_duplicate_jobs() -> DuplicateJobs:
     """The one line of searches for near-duplicates; what is said of ``get_worker`` holds here too."""
     return DuplicateJobs(get_store().root)
+
+
+@st.cache_resource(show_spinner=False)
+def get_reviews() -> Reviews:
+    """The log of review decisions, which all visitors read and write."""
+    return Reviews(get_store().root)
 
 
 class Readings:
@@ -74,7 +82,8 @@ def _load(config: DataConfig, fingerprint: str) -> Dataset:
 
 @st.cache_resource(max_entries=4, show_spinner="Making the labels…")
 def _with_noise(config: DataConfig, fingerprint: str, _dataset: Dataset) -> tuple[Dataset, Labels]:
-    return add_noise(config, _dataset)
+    dataset, labels, _ = correct(config, *add_noise(config, _dataset))
+    return dataset, labels
 
 
 def data_config(config: DataConfig) -> DataConfig:
@@ -84,17 +93,17 @@ def data_config(config: DataConfig) -> DataConfig:
 
 
 def load_source(config: DataConfig) -> Dataset:
-    """The images a config names before any noise, kept while the data stay as they are. Raises ConfigError or DataError."""
-    untouched = replace(data_config(config), noise="none").canonical()
+    """The images a config names before noise and corrections, kept while the data stay as they are. Raises ConfigError or DataError."""
+    untouched = replace(data_config(config), noise="none", corrections="").canonical()
     return _load(untouched, fingerprint(untouched))
 
 
 def load_labels(config: DataConfig) -> tuple[Dataset, Labels]:
-    """The images and labels a config trains on: noise may put foreign images in the place of some. Raises ConfigError or DataError."""
+    """The images and labels a config trains on: noise may replace images, corrections leave some out. Raises ConfigError or DataError."""
     config = data_config(config)
     return _with_noise(config, fingerprint(config), load_source(config))
 
 
 def load_dataset(config: DataConfig) -> Dataset:
     """The images a config trains on. Raises ConfigError or DataError."""
-    return load_labels(config)[0] if config.noise == "open_set" else load_source(config)
+    return load_labels(config)[0] if config.noise == "open_set" or config.corrections else load_source(config)

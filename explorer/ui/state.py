@@ -11,7 +11,8 @@ from explorer.ui.words import plain
 
 PAGE_KEYS = (
     "run", "tab", "score", "with", "against", "sign", "show", "cls", "looks", "truth", "only", "per", "page", "image", "cell", "versus",
-    "axis", "top", "cut", "cut_pairs", "token", "colour",
+    "axis", "top", "cut", "cut_pairs", "token", "colour", "runs", "metrics", "across", "by", "band", "a", "b", "pair_score", "changed",
+    "order", "which", "at", "layout", "whose", "reviewed", "sweep", "group",
 )  # fmt: skip
 
 

@@ -52,7 +52,8 @@ LABELS = {
     "noise": "Label noise", "lr": "Learning rate", "susceptibility_lr": "Probe rate", "augment": "Augmentation",
     "elr_beta": "Beta", "elr_lambda": "Lambda", "ema_momentum": "Averaging", "mixup_alpha": "Mixup alpha", "gce_q": "Exponent q",
     "curvature_every": "Probe every", "curvature_directions": "Directions", "curvature_radius": "Radius h",
-    "test_split": "Test images", "pred_probs": "Predicted probabilities (.npy)", "pred_probs_kind": "The probabilities are",
+    "test_split": "Test images", "corrections": "Corrected labels (file)",
+    "pred_probs": "Predicted probabilities (.npy)", "pred_probs_kind": "The probabilities are",
     "embeddings": "Embeddings (.npy)",
     "embedding_every": "Embed every", "second_split_epochs": "Second-split epochs",
 }  # fmt: skip
@@ -87,7 +88,8 @@ def describe(config: RunConfig) -> str:
     if not config.trains:
         files = " and ".join(words for field, words in GIVEN_WORDS.items() if getattr(config, field))
         return f"{name} · nothing trained · {f'{files} read' if files else 'images only'}"
-    return f"{name} · {noise} · {word(config.model)} · {_short(config.loss)} · seed {config.seed}"
+    corrected = " · corrected labels" if config.corrections else ""
+    return f"{name} · {noise}{corrected} · {word(config.model)} · {_short(config.loss)} · seed {config.seed}"
 
 
 def no_embedding(run: Run) -> str:

@@ -21,7 +21,7 @@ from tests.browser.serving import OURS, PATIENCE, Server, chromium, chromium_pat
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-KNOWN_PROBES = re.compile(r"/(train|inspect)/_stcore/(health|host-config)")  # Streamlit looks for itself below the page's path
+KNOWN_PROBES = re.compile(r"/(train|inspect|fix|compare)/_stcore/(health|host-config)")  # Streamlit looks for itself below the page's path
 SMALL = RunConfig(dataset="planted", train_size=400, width=8, epochs=4, curvature_directions=1)
 LONG = RunConfig(train_size=200, width=4, epochs=10_000, batch_size=64, lr=0.05)
 LONG_EPOCHS = 200  # recorded of it

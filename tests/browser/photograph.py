@@ -118,6 +118,13 @@ def scrolled(page: Page, pixels: int = 500) -> None:
     page.wait_for_timeout(400)
 
 
+def reviewer(page: Page) -> None:
+    """Say who reviews, and wait for the first image."""
+    page.get_by_label("Your name").fill("Anna")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".fix-image, .st-key-bulk_apply", timeout=PATIENCE)
+
+
 def shots(ids: dict[str, str]) -> list[Shot]:
     def at(kind: str, page: str = "", more: str = "") -> str:
         return f"/{page}?run={ids[kind]}{more}"
@@ -154,6 +161,11 @@ def shots(ids: dict[str, str]) -> list[Shot]:
         Shot("inspect memorization offered", at("planted", "inspect", "&tab=memorization")),
         Shot("inspect planted", at("planted", "inspect", "&show=conflict")),
         Shot("inspect planted pairs", at("planted", "inspect", "&tab=pairs")),
+        Shot("fix, who", at("finished", "fix")),
+        Shot("fix", at("finished", "fix"), reviewer),
+        Shot("fix grid", at("planted", "fix", "&layout=grid"), reviewer),
+        Shot("fix no truth", at("no truth", "fix"), reviewer),
+        Shot("fix many", at("finished", "fix", "&tab=bulk"), reviewer),
         Shot("inspect no truth", at("no truth", "inspect")),
         Shot("inspect no truth, scores", at("no truth", "inspect", "&tab=scores")),
     ]

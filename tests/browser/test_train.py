@@ -191,4 +191,4 @@ def test_the_server_ends_cleanly_while_it_trains(arrive: Arrive, own_server: Ser
     print(f"SIGTERM while training: exit status {status} after {seconds:.1f} s")
     assert status in (0, -signal.SIGTERM)  # not SIGABRT: torch aborts a process that exits while it computes
     assert seconds < 5
-    assert store.status(run_id)[0] == "stopped"
+    assert store.status(run_id)[0] == "interrupted"  # nobody stopped it

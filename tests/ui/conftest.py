@@ -74,7 +74,9 @@ Visit = Callable[..., AppTest]
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty home for one test; what belongs to a home is dropped, and the trainer stopped, before and after."""
-    shared = (services.get_readings, services.get_worker, services.get_duplicate_jobs, services.get_store)  # loaded images stay
+    shared = (  # loaded images stay
+        services.get_readings, services.get_worker, services.get_duplicate_jobs, services.get_reviews, services.get_store,
+    )  # fmt: skip
     for each in shared:
         each.clear()
     monkeypatch.setenv("EXPLORER_HOME", str(tmp_path / "home"))

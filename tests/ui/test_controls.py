@@ -237,6 +237,17 @@ def test_pages_show_the_images_a_run_trains_on() -> None:
     assert services.load_dataset(RunConfig(train_size=40)) is source
 
 
+def test_pages_show_the_images_that_corrections_leave(tmp_path: Path) -> None:
+    source = services.load_source(RunConfig(train_size=40))
+    (tmp_path / "out.csv").write_text(f"index,label\n{source.source_index[3]},\n")
+    config = RunConfig(train_size=40, corrections=str(tmp_path / "out.csv"))
+    assert services.load_source(config) is source
+    dataset = services.load_dataset(config)
+    assert np.array_equal(dataset.source_index, np.delete(source.source_index, 3))
+    (tmp_path / "out.csv").write_text("index,label\n")
+    assert len(services.load_dataset(config).source_index) == 40
+
+
 def test_the_first_images_are_shown_with_what_they_will_be_told(visit: Visit) -> None:
     page = visit("train", noise="open_set", noise_rate="1")
     assert "16 of the first 16 training images carry a wrong label" in said(page)
@@ -255,6 +266,20 @@ def test_the_first_images_are_shown_with_what_they_will_be_told(visit: Visit) ->
 )  # fmt: skip
 def test_the_wrong_rate_is_said_before_the_start(visit: Visit, query: dict[str, str], wrong: str) -> None:
     assert f"**{wrong}** of the labels will be wrong" in said(visit("train", train_size="100", **query))
+
+
+def test_corrections_count_in_what_is_said_before_the_start(visit: Visit, tmp_path: Path) -> None:
+    _, labels = services.load_labels(RunConfig(train_size=100, noise_rate=0.4))
+    source = services.load_source(RunConfig(train_size=100)).source_index
+    rows = [f"{source[n]},{labels.true_label[n]}" for n in np.flatnonzero(labels.is_mislabeled)[:30]]
+    (tmp_path / "fixed.csv").write_text("\n".join(["index,label", *rows]))
+    page = choose(visit("train", train_size="100", noise_rate="0.4"), corrections=str(tmp_path / "fixed.csv"))
+    assert "**10.0 %** of the labels will be wrong" in said(page)
+    assert page.session_state.config.corrections == str(tmp_path / "fixed.csv")
+    (tmp_path / "fixed.csv").write_text("index,label\n5,eleven")
+    page.run()
+    assert any("corrections: " in error.value and "line 2 of fixed.csv" in error.value for error in page.error)
+    assert page.get_by_key("start").disabled
 
 
 def test_truth_that_nobody_knows_is_not_made_up(visit: Visit, tmp_path: Path) -> None:

@@ -28,9 +28,12 @@ page = st.navigation(
     [
         st.Page("train.py", title="Train", icon=":material/show_chart:", default=True),
         st.Page("inspect.py", title="Inspect", icon=":material/image_search:"),
+        st.Page("fix.py", title="Fix", icon=":material/fact_check:"),
+        st.Page("compare.py", title="Compare", icon=":material/compare_arrows:"),
     ],
     position="top",
 )
 if target := st.session_state.pop("go_to", None):  # asked for by a button or a card
     st.switch_page(target)
+st.session_state.page_path = page.url_path
 page.run()
