@@ -46,7 +46,9 @@ def decision_keys(turn: Turn) -> None:
     offered = f"Accept {plain(names[suggested])}" if suggested != NO_CLASS else "No suggestion"
     _button(accept, turn, "accept", offered, disabled=suggested == NO_CLASS, help_text="What is suggested is right.")
     _button(ambiguous, turn, "ambiguous", "Ambiguous", help_text="Nobody could tell from this image. It is left out of training.")
-    _button(exclude, turn, "exclude", "Exclude", help_text="Shows none of the classes, so the given label is wrong. It is left out of training.")
+    _button(
+        exclude, turn, "exclude", "Exclude", help_text="Shows none of the classes, so the given label is wrong. It is left out of training."
+    )
     _labels(turn, given)
 
 

@@ -90,7 +90,7 @@ def test_ticked_runs_are_drawn(arrive: Arrive, own_server: Server, compared: lis
     visitor.page.locator(".live-chart .legendtoggle").first.click()  # hides the run in every panel
     visitor.page.wait_for_function(f"(left) => ({shown})() === left", arg=panels, timeout=PATIENCE)
     visitor.page.reload()
-    settle(visitor.page)
+    visitor.page.locator(".live-chart .legendtext").nth(1).wait_for(timeout=PATIENCE)
     assert visitor.page.locator(".live-chart .legendtext").count() == 2
 
 
