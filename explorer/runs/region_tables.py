@@ -137,7 +137,7 @@ def describe_table(table: RegionTable) -> str:
     probe = "the paper's probe" if table.probe == "paper" else "the probe at a fixed rate"
     lines = [
         f"{len(table.runs)} comparable runs by {probe}: {', '.join(f'{name} {shared[name]}' for name in named)}",
-        f"  thresholds: susceptibility {table.regions.susceptibility:.4g}, training accuracy {_percent(table.regions.train_accuracy)} %",
+        f"  thresholds: susceptibility {table.regions.susceptibility:.4g}, training accuracy {_percent(table.regions.train_accuracy)}",
         f"  {'region':36}{'runs':>5}   {'clean' if table.clean else 'held-out given labels:'} test accuracy, mean ± standard deviation",
     ]
     lines += [f"  {one.region} {one.name:34}{one.runs:>5}   {_spread(one.mean, one.sd)}" for one in table.summaries]
@@ -147,7 +147,7 @@ def describe_table(table: RegionTable) -> str:
     if deployed := table.deployed():
         judged = f"mean over {len(table.choices)} random halves of the test images"
         lines.append(f"  test accuracy by way of choosing, {judged}:")
-        lines.append("    " + ", ".join(f"{WAYS[way]} {_percent(value)} %" for way, value in deployed.items()))
+        lines.append("    " + ", ".join(f"{WAYS[way]} {_percent(value)}" for way, value in deployed.items()))
     elif table.note:
         lines.append(f"  what choosing among them comes to is not told: {table.note}")
     return "\n".join(lines)
@@ -172,8 +172,9 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.1f}"
+    """With its unit; "-" where it is unknown."""
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _spread(mean: float, sd: float) -> str:
-    return f"{_percent(mean)} ± {_percent(sd)} %" if not math.isnan(mean) else "-"
+    return _percent(mean) if math.isnan(sd) else f"{100 * mean:.1f} ± {_percent(sd)}"

@@ -88,7 +88,7 @@ def place_of(work: Work) -> int:
         return int(text) - 1
     if text:
         st.warning(f"The link asks for place {state.quoted(text)}; this order has places 1 to {N:,}, so it begins at its first.")
-    first = next_place(fitting(work, alone=True), -1)
+    first = _next_alone(work, -1)
     return go_to(work, N if first is None else first)
 
 
@@ -101,10 +101,19 @@ def step(work: Work, place: int) -> None:
     """On to the next image that is asked for, passing over those that somebody else looks at while there are others; or to the end."""
     trail = [*st.session_state.get("fix_trail", []), place]
     st.session_state["fix_trail"] = trail[-TRAIL:]
-    following = next_place(fitting(work, alone=True), place)
+    following = _next_alone(work, place)
     if following is None:
         following = next_place(fitting(work), place)
     _move(len(work.queue.order) if following is None else following)
+
+
+def _next_alone(work: Work, place: int) -> int | None:
+    """The next image asked for that nobody else looks at, and from now on this session does: two who go on at once part ways."""
+    fits = fitting(work, alone=True)
+    following = next_place(fits, place)
+    while following is not None and work.which == "undecided" and not _claim(work.review, int(work.queue.order[following])):
+        following = next_place(fits, following)
+    return following
 
 
 def step_back(work: Work, place: int) -> None:
@@ -153,11 +162,22 @@ def _looking() -> dict[tuple[str, int], tuple[str, float]]:
 def look_at(review: Reviewing, shown: tuple[int, ...]) -> None:
     """Say what this session shows, so that another one is given other images."""
     own, now, looking = session(), time.monotonic(), _looking()
+    keys = {_named(review, n) for n in shown}
     for key, (who, since) in list(looking.items()):
-        if who == own or now - since > LOOKING:
+        if now - since > LOOKING or (who == own and key not in keys):
             looking.pop(key, None)
-    for n in shown:
-        looking.setdefault((review.data, int(review.run.source_index[n])), (own, now))
+    for key in keys:
+        if looking.setdefault(key, (own, now))[0] == own:
+            looking[key] = own, now
+
+
+def _claim(review: Reviewing, n: int) -> bool:
+    """Whether this session is the one that looks at an image: the first to say so is, which a dictionary decides in one step."""
+    return _looking().setdefault(_named(review, n), (session(), time.monotonic()))[0] == session()
+
+
+def _named(review: Reviewing, n: int) -> tuple[str, int]:
+    return review.data, int(review.run.source_index[n])
 
 
 def looked_at(data: str) -> list[int]:

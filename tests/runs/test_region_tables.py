@@ -142,7 +142,7 @@ def test_a_table_without_predictions_says_why(
 
 
 def percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
+    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def test_the_text_and_the_json_say_the_same_numbers(tables: list[RegionTable]) -> None:
@@ -154,12 +154,9 @@ def test_the_text_and_the_json_say_the_same_numbers(tables: list[RegionTable]) -
         assert text.startswith(f"{len(table.runs)} comparable runs by the ")
         for one in entry["summary"]:
             (line,) = [line for line in text.splitlines() if line.startswith(f"  {one['region']} {one['name']} ")]
-            shown = (
-                "-"
-                if one["mean"] is None
-                else f"{100 * one['mean']:.1f} ± {'-' if one['sd'] is None else format(100 * one['sd'], '.1f')} %"
-            )
+            sd = "" if one["sd"] is None else f" ± {100 * one['sd']:.1f}"
+            shown = "-" if one["mean"] is None else f"{100 * one['mean']:.1f}{sd} %"
             assert line.endswith(f" {one['runs']}   {shown}")
         for way, value in entry["deployed"].items():
-            assert f"{WAYS[way]} {percent(value)} %" in text
+            assert f"{WAYS[way]} {percent(value)}" in text
         assert math.isfinite(entry["susceptibility"])
