@@ -53,7 +53,8 @@ def columns(frame: pd.DataFrame, key: str, on_open: Callable[[str], None]) -> di
 def _setting_column(frame: pd.DataFrame, name: str) -> Any:
     head = run_list.heading(name)
     if pd.api.types.is_numeric_dtype(frame[name]):
-        return st.column_config.NumberColumn(head, width=_width(head), format="plain", disabled=True)
+        form = "%d" if pd.api.types.is_integer_dtype(frame[name]) else "plain"
+        return st.column_config.NumberColumn(head, width=_width(head), format=form, disabled=True)
     longest = max(len(str(value)) for value in frame[name])
     return st.column_config.TextColumn(head, width=min(160, max(_width(head), 24 + 7 * longest)), disabled=True)
 
