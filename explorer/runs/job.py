@@ -45,17 +45,23 @@ class Job:
         if not self.stop.is_set() or not interruption:
             self.interruption = interruption
         self.live = replace(self.live, wish="stopping")
+        self.one_epoch = False
         self.stop.set()
         self.go.set()
 
     def hold(self) -> None:
-        """Let it wait after the batch it is in."""
+        """Let it wait after the batch it is in; what ends is not held."""
+        if self.stop.is_set():
+            return
         self.go.clear()
         self.one_epoch = False
         if self.live.state == "running":
             self.live = replace(self.live, wish="pausing")
 
     def go_on(self, *, one_epoch: bool = False) -> None:
+        """Let it train, for one epoch or on and on; what ends does not go on."""
+        if self.stop.is_set():
+            return
         self.one_epoch = one_epoch
         self.live = replace(self.live, wish="")
         self.go.set()
