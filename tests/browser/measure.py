@@ -68,6 +68,12 @@ def paint(browser: Browser, server: Server, run_id: str) -> tuple[float, int]:
     return elapsed, size
 
 
+def turn_to(visitor: Visitor, run_id: str) -> tuple[float, int]:
+    """From the Train page, by the menu."""
+    visitor.open(f"/?run={run_id}")
+    return answer(visitor, visitor.page.get_by_role("link", name="Inspect").first.click, CARDS)
+
+
 def choose(visitor: Visitor, number: int) -> None:
     """Another given class, by keyboard: the list opens, one down, taken."""
     box = visitor.page.get_by_label("Given class", exact=True).first
@@ -93,6 +99,7 @@ def main(home: str, run_id: str) -> None:
         tell("first visit of all (reads the data)", [paint(browser, server, run_id)])
         tell("gallery, a new visitor", [paint(browser, server, run_id) for _ in range(ROUNDS)])
         visitor = visit(browser, server)
+        tell("gallery, from the Train page", [turn_to(visitor, run_id) for _ in range(ROUNDS)])
         visitor.open(f"/inspect?run={run_id}")
         tell("filter: another class", [answer(visitor, lambda n=n: choose(visitor, n), CARDS) for n in range(ROUNDS)])
         card = visitor.page.locator(f"{GALLERY} .card")
