@@ -146,7 +146,7 @@ def test_what_is_no_command_exits_2(arguments: list[str], capsys: pytest.Capture
 @pytest.mark.skipif(os.name == "nt", reason="signals are those of Unix")
 def test_ctrl_c_exits_130_keeps_the_epochs_and_the_same_command_continues(fast_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = RunStore(fast_path / "runs")
-    config = dataclasses.replace(CONFIG, train_size=200, epochs=120, batch_size=4, curvature_every=0, embedding_every=0)
+    config = dataclasses.replace(CONFIG, train_size=200, epochs=50, batch_size=4, curvature_every=0, embedding_every=0)
     arguments = ["run", *[t for n, v in config.to_query().items() for t in (f"--{n}", v)], "--runs", str(store.root)]
     run_id = pipeline.identify(config)
     child = command_line_process(arguments, fast_path / "child")

@@ -34,6 +34,7 @@ print(json.dumps([before, threads(), trained_with == torch.get_num_threads()]))
 """
 
 
+@pytest.mark.slow  # a process of its own, with torch in it
 def test_a_search_takes_half_of_them_and_leaves_torch_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SEARCH, str(tmp_path)]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False)
