@@ -166,6 +166,12 @@ def shots(ids: dict[str, str]) -> list[Shot]:
         Shot("fix grid", at("planted", "fix", "&layout=grid"), reviewer),
         Shot("fix no truth", at("no truth", "fix"), reviewer),
         Shot("fix many", at("finished", "fix", "&tab=bulk"), reviewer),
+        Shot("fix files", at("finished", "fix", "&tab=files")),
+        Shot("fix retrain", at("finished", "fix", "&tab=retrain")),
+        Shot("fix empty", "/fix", empty_store=True),
+        Shot("compare empty", "/compare", empty_store=True),
+        Shot("compare", "/compare"),
+        *(Shot(f"compare {tab}", f"/compare?tab={tab}") for tab in ("curves", "two", "regions", "sweeps")),
         Shot("inspect no truth", at("no truth", "inspect")),
         Shot("inspect no truth, scores", at("no truth", "inspect", "&tab=scores")),
     ]
