@@ -179,6 +179,21 @@ def command_line_process(arguments: list[str], output: Path) -> ForkServerProces
     return process
 
 
+def interrupted(arguments: list[str], output: Path, begun: Callable[[], bool]) -> tuple[int | None, str, str]:
+    """Press Ctrl-C in the command line once it has ``begun``: (exit status, what it printed, what it said on stderr)."""
+    child = command_line_process(arguments, output)
+    try:
+        wait_for(
+            "the first epochs", begun, lambda: "" if child.is_alive() else f"ended: {output.with_suffix('.err').read_text()}", seconds=60
+        )
+        os.kill(child.pid or 0, signal.SIGINT)
+        child.join(30)
+    finally:
+        child.kill()
+        child.join(30)
+    return child.exitcode, output.with_suffix(".out").read_text(), output.with_suffix(".err").read_text()
+
+
 def _command_line(arguments: list[str], output: str) -> None:
     for stream, descriptor in (("out", 1), ("err", 2)):
         os.dup2(os.open(f"{output}.{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)

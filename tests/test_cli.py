@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from explorer.analysis.scores import SCORES
 from explorer.config import OPTIONS, RunConfig
 from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
-from tests.support import NOT_IN_A_PLAIN_RUN, assert_same_run, command_line_process, wait_for
+from tests.support import NOT_IN_A_PLAIN_RUN, assert_same_run, interrupted
 
 QUICK = {"train_size": "60", "model": "mlp", "width": "1", "epochs": "2", "device": "cpu"}
 CONFIG = RunConfig.from_query(QUICK)
@@ -149,21 +148,8 @@ def test_ctrl_c_exits_130_keeps_the_epochs_and_the_same_command_continues(fast_p
     config = dataclasses.replace(CONFIG, train_size=200, epochs=50, batch_size=4, curvature_every=0, embedding_every=0)
     arguments = ["run", *[t for n, v in config.to_query().items() for t in (f"--{n}", v)], "--runs", str(store.root)]
     run_id = pipeline.identify(config)
-    child = command_line_process(arguments, fast_path / "child")
-    try:
-        wait_for(
-            "the first epochs",
-            lambda: len(store.folder(run_id).rows()) >= 3,
-            lambda: "" if child.is_alive() else f"ended: {(fast_path / 'child.err').read_text()}",
-            seconds=60,
-        )
-        os.kill(child.pid or 0, signal.SIGINT)
-        child.join(30)
-    finally:
-        child.kill()
-        child.join(30)
-    out, err = (fast_path / "child.out").read_text(), (fast_path / "child.err").read_text()
-    assert child.exitcode == 130
+    status, out, err = interrupted(arguments, fast_path / "child", lambda: len(store.folder(run_id).rows()) >= 3)
+    assert status == 130
     assert "the same command continues" in err and "Traceback" not in err
     assert not any(line == run_id for line in out.splitlines())
     assert store.status(run_id) == ("stopped", "")

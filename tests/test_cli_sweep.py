@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from explorer.config import OPTIONS, RunConfig
 from explorer.runs.execution import execute
 from explorer.runs.store import RunStore
 from explorer.runs.sweeps import expand
-from tests.support import assert_same_run, command_line_process, wait_for
+from tests.support import assert_same_run, interrupted
 
 QUICK = {"train_size": "60", "model": "mlp", "width": "1", "epochs": "2", "device": "cpu", "curvature_every": "0", "embedding_every": "0"}
 GRID = ("width=1,2", "seed=0,1")
@@ -133,21 +132,8 @@ def test_ctrl_c_exits_130_and_the_same_command_continues(fast_path: Path, capsys
     long = dataclasses.replace(BASE, train_size=200, epochs=60, batch_size=4)
     arguments = command(store, "seed=0,1", **long.to_query())
     first, second = (pipeline.identify(dataclasses.replace(long, seed=seed)) for seed in (0, 1))
-    child = command_line_process(arguments, fast_path / "child")
-    try:
-        wait_for(
-            "epochs of the first",
-            lambda: len(store.folder(first).rows()) >= 3,
-            lambda: "" if child.is_alive() else f"ended: {(fast_path / 'child.err').read_text()}",
-            seconds=60,
-        )
-        os.kill(child.pid or 0, signal.SIGINT)
-        child.join(30)
-    finally:
-        child.kill()
-        child.join(30)
-    out, err = (fast_path / "child.out").read_text(), (fast_path / "child.err").read_text()
-    assert child.exitcode == 130
+    status, out, err = interrupted(arguments, fast_path / "child", lambda: len(store.folder(first).rows()) >= 3)
+    assert status == 130
     assert "the same command continues" in err and "Traceback" not in err
     assert len(out.splitlines()) == 1  # what was expected; nothing has ended
     assert store.status(first) == ("stopped", "") and not store.exists(second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from explorer.analysis.regions import (
     summarise,
 )
 from explorer.config import ConfigError, RunConfig
-from explorer.records import DataError, StoreError
+from explorer.records import Array, DataError, StoreError
 from explorer.runs.at_hand import load_at_hand
 from explorer.runs.store import RunStore, RunSummary
 
@@ -80,12 +81,18 @@ def comparable_groups(runs: Sequence[RunSummary], probe: str) -> dict[Settings, 
     """Finished runs with a susceptibility by this probe, by the settings that comparable runs share."""
     groups: dict[Settings, list[RunSummary]] = {}
     for run in runs:
-        known = not math.isnan(run.last.get(PROBES[probe], math.nan) + run.last.get("train_accuracy", math.nan))
-        if run.status == "finished" and run.config is not None and run.config.trains and known:
+        if joins(run, probe) and run.config is not None:
             groups.setdefault(shared_settings(run.config, probe), []).append(run)
     return groups
 
 
+def joins(run: RunSummary, probe: str) -> bool:
+    """Whether a run has a place in the plane: finished, with a susceptibility by this probe."""
+    known = not math.isnan(run.last.get(PROBES[probe], math.nan) + run.last.get("train_accuracy", math.nan))
+    return run.status == "finished" and run.config is not None and run.config.trains and known
+
+
+@functools.lru_cache(maxsize=4096)
 def shared_settings(config: RunConfig, probe: str) -> Settings:
     """The settings that decide whether two runs are comparable; see ``analysis.regions.comparable``."""
     config = config.canonical()
@@ -117,14 +124,30 @@ def _choices(
         clean = bool(about["data"]["test_is_reference"])
         assert runs[0].config is not None  # of a set of comparable runs
         label = load_at_hand(runs[0].config).test_label
-        predictions = [store.folder(run.run_id).test_predictions(int(run.last["epoch"])) for run in runs]
+        drawn = drawn_choices(store, [run.run_id for run in runs], found, susceptibility, train_accuracy, label)
     except (ConfigError, DataError, StoreError) as error:
         return (), clean, str(error)
+    return drawn, clean, "" if drawn else "predictions of the test images are missing, or there are fewer than two"
+
+
+def drawn_choices(
+    store: RunStore, run_ids: Sequence[str], found: Regions, susceptibility: Sequence[float], train_accuracy: Sequence[float], label: Array
+) -> tuple[Choices, ...]:
+    """What each way of choosing one of these runs comes to, over random halves of the test images; empty without predictions of them.
+
+    Args:
+        run_ids: finished runs on the same data and labels. label: int ``[M]`` of the test images.
+
+    Raises:
+        StoreError: for a damaged run.
+    """
+    folders = [store.folder(run_id) for run_id in run_ids]
+    predictions = [folder.test_predictions(folder.config().epochs) for folder in folders]
     if len(label) < 2 or any(each is None or len(each) != len(label) for each in predictions):
-        return (), clean, "predictions of the test images are missing, or there are fewer than two"
-    transition = None if about["noise"]["transition"] is None else np.array(about["noise"]["transition"])
+        return ()
+    transition = folders[0].about()["noise"]["transition"]
     stacked = np.stack([each for each in predictions if each is not None])
-    return repeated_choices(found, susceptibility, train_accuracy, label, stacked, transition), clean, ""
+    return repeated_choices(found, susceptibility, train_accuracy, label, stacked, None if transition is None else np.array(transition))
 
 
 # -- for a terminal, and for scripts ---------------------------------------------------------------

@@ -18,10 +18,9 @@ from explorer.ui.duplicate_cards import pixels_of
 from explorer.ui.duplicate_words import counted
 from explorer.ui.fix_plan import Plan
 from explorer.ui.fix_queue import PREFERRED, marks
-from explorer.ui.fix_suggest import TITLES, TOGETHER, Advice, advice_of
+from explorer.ui.fix_suggest import TITLES, TOGETHER, Advice, known_of
 from explorer.ui.gallery import Card, gallery
 from explorer.ui.reviewing import Reviewing
-from explorer.ui.searches import near_duplicates_of
 
 SHOWN = 24  # images of the preview
 GROUPS = 200  # offered to choose from
@@ -34,8 +33,7 @@ def show_bulk(review: Reviewing) -> None:
     if not review.author:
         reviewing.ask_author()
         return
-    run = review.run
-    _area(review, cards.scores_at(run, run.last_epoch), advice_of(run, review.dataset), near_duplicates_of(run))
+    _area(review, *known_of(review.run, review.dataset))
 
 
 @st.fragment

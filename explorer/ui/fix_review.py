@@ -9,13 +9,12 @@ import streamlit as st
 from explorer.analysis.neighbors import NearDuplicates
 from explorer.analysis.scores import SCORES
 from explorer.records import Array, StoreError
-from explorer.ui import cards, fix_decide, fix_keys, fix_panel, fix_progress, fix_turn, reviewing, state
+from explorer.ui import fix_decide, fix_keys, fix_panel, fix_progress, fix_turn, reviewing, state
 from explorer.ui.fix_queue import ORDERS, PREFERRED, WHICH, marks, the_queue
-from explorer.ui.fix_suggest import Advice, advice_of
+from explorer.ui.fix_suggest import Advice, known_of
 from explorer.ui.fix_turn import Turn, Work
 from explorer.ui.gallery import gallery
 from explorer.ui.reviewing import Reviewing
-from explorer.ui.searches import near_duplicates_of
 
 LAYOUTS = {"one": "One", "grid": "Grid"}
 CARD = 96  # pixels of an image in the grid
@@ -27,8 +26,7 @@ def show_review(review: Reviewing) -> None:
     if not review.author:
         reviewing.ask_author()
         return
-    run = review.run
-    _area(review, cards.scores_at(run, run.last_epoch), advice_of(run, review.dataset), near_duplicates_of(run))
+    _area(review, *known_of(review.run, review.dataset))
 
 
 @st.fragment

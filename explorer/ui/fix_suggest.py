@@ -9,9 +9,11 @@ import numpy as np
 import streamlit as st
 
 from explorer.analysis import suggestions
-from explorer.analysis.neighbors import Neighbors
+from explorer.analysis.neighbors import NearDuplicates, Neighbors
 from explorer.analysis.suggestions import SUGGESTERS, Suggestion, appearance_neighbors, by_model, by_neighbors, by_target
 from explorer.records import NO_CLASS, Array, Dataset, Run
+from explorer.ui import cards
+from explorer.ui.searches import near_duplicates_of
 
 TOGETHER = "together"
 TITLES = {TOGETHER: suggestions.TOGETHER.title, **{name: suggester.title for name, suggester in SUGGESTERS.items()}}
@@ -34,6 +36,11 @@ class Advice(NamedTuple):
     def of(self, name: str) -> Suggestion:
         """What one of TITLES suggests."""
         return self.together if name == TOGETHER else self.by[name]
+
+
+def known_of(run: Run, dataset: Dataset) -> tuple[Mapping[str, Array], Advice, NearDuplicates | None]:
+    """What a reviewer works with: the scores, what is suggested, and the near-duplicates."""
+    return cards.scores_at(run, run.last_epoch), advice_of(run, dataset), near_duplicates_of(run)
 
 
 def advice_of(run: Run, dataset: Dataset) -> Advice:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 from collections import Counter
@@ -10,20 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import streamlit as st
 
-from explorer.analysis.deployment import Choices, repeated_choices
+from explorer.analysis.deployment import Choices
 from explorer.analysis.regions import SAME_DATA, SAME_FIXED_PROBE, SAME_PROBE, Regions, regions
 from explorer.config import OPTIONS, RunConfig
+from explorer.runs import region_tables
 from explorer.runs.grid import differences
+from explorer.runs.region_tables import Settings, comparable_groups, shared_settings
 from explorer.runs.store import RunSummary
 from explorer.ui.figures_plane import AXES
 from explorer.ui.figures_regions import Point
 from explorer.ui.services import get_store, load_source
 from explorer.ui.words import label, word
 
-Settings = tuple[tuple[str, Any], ...]
+PROBE_OF = {"paper": "paper", "fixed": "fixed_rate"}  # name of a probe here, a key of AXES, to its name in ``region_tables``
 SHORT = {"lr": "rate", "batch_size": "batch", "noise_rate": "noise", "susceptibility_lr": "probe rate"}
 SELF_EXPLAINING = ("model", "loss", "schedule", "augment", "noise", "dataset")  # their values name themselves
 UNIMPORTANT = ("device", "curvature_every", "curvature_directions", "curvature_radius", "embedding_every", "folds", "second_split_epochs")
@@ -41,23 +41,13 @@ class Group(NamedTuple):
 # -- groups ----------------------------------------------------------------------------------------
 
 
-def joins(summary: RunSummary, probe: str) -> bool:
-    """Whether a run has a place in the plane: finished, with a susceptibility by this probe (a key of AXES)."""
-    column, _ = AXES[probe]
-    known = not math.isnan(summary.last.get(column, math.nan) + summary.last.get("train_accuracy", math.nan))
-    return summary.status == "finished" and summary.config is not None and summary.config.trains and known
-
-
 def groups(summaries: Sequence[RunSummary], probe: str) -> list[Group]:
     """Runs that may be compared with each other, the group of the newest run first.
 
     Args:
         summaries: newest first.
     """
-    together: dict[Settings, list[RunSummary]] = {}
-    for summary in summaries:
-        if joins(summary, probe) and summary.config is not None:
-            together.setdefault(_shared(summary.config, probe), []).append(summary)
+    together = comparable_groups(summaries, PROBE_OF[probe])
     said = _group_words(list(together), probe)
     return [Group(_key(shared), words, shared, tuple(runs)) for (shared, runs), words in zip(together.items(), said, strict=True)]
 
@@ -70,14 +60,7 @@ def usual_group(found: Sequence[Group]) -> Group:
 
 def comparable_sizes(configs: Sequence[RunConfig], probe: str) -> list[int]:
     """How many of these runs may be compared with each other by this probe, group by group."""
-    return list(Counter(_shared(config, probe) for config in configs).values())
-
-
-@functools.lru_cache(maxsize=4096)
-def _shared(config: RunConfig, probe: str) -> Settings:
-    canonical = config.canonical()
-    names = SAME_DATA + (SAME_FIXED_PROBE if probe == "fixed" else SAME_PROBE)
-    return tuple((name, getattr(canonical, name)) for name in names)
+    return list(Counter(shared_settings(config, PROBE_OF[probe]) for config in configs).values())
 
 
 def _key(shared: Settings) -> str:
@@ -168,13 +151,8 @@ def drawn_choices(points: Sequence[Point], config: RunConfig) -> tuple[Choices, 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _drawn(root: str, points: tuple[Point, ...], _config: RunConfig) -> tuple[Choices, ...]:
-    store = get_store()
     found = regions_of(points)
-    predictions = [store.folder(point.run_id).test_predictions(store.folder(point.run_id).config().epochs) for point in points]
-    label = load_source(_config).test_label
-    if found is None or len(label) < 2 or any(each is None or len(each) != len(label) for each in predictions):
+    if found is None:
         return ()
-    transition = about(points[0].run_id)["noise"]["transition"]
     x, y = ([getattr(point, name) for point in points] for name in ("susceptibility", "train_accuracy"))
-    stacked = np.stack([each for each in predictions if each is not None])
-    return repeated_choices(found, x, y, label, stacked, None if transition is None else np.array(transition))
+    return region_tables.drawn_choices(get_store(), [point.run_id for point in points], found, x, y, load_source(_config).test_label)

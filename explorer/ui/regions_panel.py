@@ -11,6 +11,7 @@ import streamlit as st
 from explorer.analysis.regions import ENOUGH, why_not_comparable
 from explorer.config import RunConfig
 from explorer.records import StoreError
+from explorer.runs.region_tables import joins
 from explorer.runs.store import RunSummary
 from explorer.runs.sweeps import sweeps
 from explorer.ui import region_results, sentences, state, sweep_plan
@@ -18,7 +19,7 @@ from explorer.ui.assets import is_dark, palette
 from explorer.ui.figures_plane import AXES
 from explorer.ui.figures_regions import SYMBOLS, Point, regions_figure, regions_info
 from explorer.ui.live_chart import live_chart
-from explorer.ui.region_runs import Group, about, groups, joins, points_of, regions_of, usual_group
+from explorer.ui.region_runs import PROBE_OF, Group, about, groups, points_of, regions_of, usual_group
 from explorer.ui.run_colours import looks
 from explorer.ui.services import get_store
 from explorer.ui.sweep_words import counted, sweep_words
@@ -154,7 +155,7 @@ def _why_not(summary: RunSummary, group: Group, probe: str) -> str:
         return f"Damaged: {summary.cause}."
     if summary.config.trains and summary.status != "finished":
         return f"Not finished: {STATUS_WORDS[summary.status].split(';')[0]}."
-    if summary.config.trains and not joins(summary, probe):
+    if summary.config.trains and not joins(summary, PROBE_OF[probe]):
         return f"It recorded no susceptibility by the {PROBES[probe]} (probe rate 0)."
     return why_not_comparable(summary.config, here, fixed_rate=probe == "fixed") if here is not None else ""
 

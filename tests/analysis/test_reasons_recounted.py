@@ -222,7 +222,8 @@ def test_a_neighbourhood_of_its_own_is_recounted_too(real: Run) -> None:
     for n in chosen(real):
         like = np.flatnonzero(given == given[rng.integers(len(given))])[:8]
         near = rng.permutation(np.r_[like, rng.integers(0, len(given), 10 - len(like))])
-        [found] = [reason for reason in reasons(real, n, scores, near) if reason.kind == "neighbors"]
+        found, *more = [reason for reason in reasons(real, n, scores, near) if reason.kind == "neighbors"]
+        assert not more and 0 <= found.strength <= 1
         Oracle(real, n, scores, near, Partners(*np.zeros((4, 0)))).neighbors(found.sentence)
 
 

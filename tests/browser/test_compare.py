@@ -105,6 +105,7 @@ def test_a_run_is_named_and_starred_in_its_row(arrive: Arrive, own_server: Serve
     visitor.page.get_by_label("Find runs").fill("a name")
     visitor.page.keyboard.press("Enter")
     visitor.sees("1 run of 4")
+    assert (said(own_server, "starred"), said(own_server, "name")) == ({compared[1]: True}, {compared[3]: "a name"})
 
 
 def test_what_was_edited_stays_with_its_run_when_rows_go(arrive: Arrive, own_server: Server, compared: list[str]) -> None:

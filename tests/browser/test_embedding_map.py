@@ -82,6 +82,7 @@ def test_what_was_picked_is_kept_over_tabs_and_let_go_by_escape(arrive: Arrive, 
     visitor.page.keyboard.press("Escape")
     told(visitor, f"{ALL} images.")
     visitor.sees("Nothing is picked yet")
+    assert visitor.page.locator('[aria-label="Images picked on the map"] .card').count() == 0
 
 
 def test_a_class_can_be_picked_by_keyboard_alone(arrive: Arrive, small: str) -> None:

@@ -106,6 +106,8 @@ def test_the_filters_stay_open_while_they_are_used_and_say_how_many_hold(arrive:
     visitor.sees("More filters (1)")
     visitor.page.get_by_role("button", name="Reset all filters").click(timeout=PATIENCE)
     visitor.page.wait_for_url(lambda url: "truth" not in url, timeout=PATIENCE)
+    settle(visitor.page)
+    assert "truth" not in query(visitor) and visitor.page.get_by_text("More filters (1)").count() == 0
 
 
 def test_a_cell_of_the_confusion_view_opens_its_images(arrive: Arrive, small: str) -> None:

@@ -1,8 +1,7 @@
 """Compare: which run is better, and is the difference real?"""
 
-import streamlit as st
-
 from explorer.ui import overlays, paired, regions_panel, runs_table, state, sweeps_panel
+from explorer.ui.tabs import show_tabs
 
 TABS = {  # name in the URL: title, what it shows
     "runs": ("Runs", runs_table.show_runs),
@@ -13,12 +12,5 @@ TABS = {  # name in the URL: title, what it shows
 }
 
 state.show_url_errors()
-asked = state.page_value("tab")
-st.session_state.setdefault("compare_tab", TABS[asked if asked in TABS else "runs"][0])
-tabs = st.tabs([title for title, _ in TABS.values()], key="compare_tab", on_change="rerun")
-for tab, (name, (_, show)) in zip(tabs, TABS.items(), strict=True):
-    if tab.open:  # what nobody looks at is not computed
-        state.write_query(tab=name if name != "runs" else None)
-        with tab:
-            show()
+show_tabs("compare", TABS)
 state.write_query()

@@ -1,8 +1,7 @@
 """Inspect: which images were memorized, and why?"""
 
-import streamlit as st
-
 from explorer.ui import confusion, data_map, duplicates_panel, embedding_map, glossary, inspection, judging, stability, state
+from explorer.ui.tabs import show_tabs
 
 TABS = {  # name in the URL: title, what it shows
     "images": ("Images", inspection.show_gallery),
@@ -17,13 +16,6 @@ TABS = {  # name in the URL: title, what it shows
 state.show_url_errors()
 run = inspection.choose_run()
 if run is not None:
-    asked = state.page_value("tab")
-    st.session_state.setdefault("inspect_tab", TABS[asked if asked in TABS else "images"][0])
-    tabs = st.tabs([title for title, _ in TABS.values()], key="inspect_tab", on_change="rerun")
-    for tab, (name, (_, show)) in zip(tabs, TABS.items(), strict=True):
-        if tab.open:  # what nobody looks at is not computed
-            state.write_query(tab=name if name != "images" else None)
-            with tab:
-                show(run)
+    show_tabs("inspect", TABS, run)
     glossary.explain_scores()
 state.write_query()
